@@ -1,0 +1,3 @@
+from .lmfe import LMFE
+
+__all__ = ['LMFE']

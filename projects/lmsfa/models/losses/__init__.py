@@ -1,0 +1,3 @@
+from .box_mask_loss import BoxMaskLoss
+
+__all__ = ['BoxMaskLoss']

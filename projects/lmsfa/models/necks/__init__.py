@@ -1,0 +1,4 @@
+from .ssff_tfe_neck import SSFFTFENeck
+from .yolov8_pafpn import YOLOv8PAFPN
+
+__all__ = ['SSFFTFENeck', 'YOLOv8PAFPN']

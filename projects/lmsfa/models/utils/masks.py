@@ -1,0 +1,71 @@
+"""Masks from prototypes and coefficients, at any size, only inside the boxes."""
+import torch
+from torch import Tensor
+
+
+def _interpolation_matrix(out_size: int, in_size: int, scale: float, device: torch.device
+                          ) -> Tensor:
+    """Bilinear resampling of one axis as a matrix (``align_corners=False``, edges repeated).
+
+    Args:
+        out_size (int): Number of output pixels.
+        in_size (int): Number of input pixels.
+        scale (float): Input pixels an output pixel.
+
+    Returns:
+        Tensor: (out_size, in_size), rows sum to 1 and have at most two non-zero entries.
+    """
+    centre = (torch.arange(out_size, device=device) + 0.5) * scale - 0.5
+    centre = centre.clamp(0, in_size - 1)
+    low = centre.floor().long()
+    high = (low + 1).clamp(max=in_size - 1)
+    frac = centre - low
+    matrix = torch.zeros(out_size, in_size, device=device)
+    rows = torch.arange(out_size, device=device)
+    matrix[rows, low] = 1 - frac
+    # Accumulate: at the far edge low == high, and the row must still sum to one.
+    matrix.index_put_((rows, high), frac, accumulate=True)
+    return matrix
+
+
+def decode_masks(protos: Tensor, coeffs: Tensor, bboxes: Tensor, out_shape: tuple[int, int],
+                 scale: tuple[float, float], threshold: float = 0.5) -> Tensor:
+    """Binary masks of the given instances at the output size.
+
+    The logits are combined at prototype resolution, resampled bilinearly and cut at the box, as
+    cutting the whole upsampled map would do, but only the pixels inside each box are computed.
+
+    Args:
+        protos (Tensor): Prototypes of one image, (P, h, w).
+        coeffs (Tensor): Mask coefficients, (N, P).
+        bboxes (Tensor): Boxes in output pixels, (N, 4) as x1, y1, x2, y2, clipped to the image.
+        out_shape (tuple[int, int]): Height and width of the output.
+        scale (tuple[float, float]): Prototype pixels an output pixel, as (x, y).
+        threshold (float): Probability in (0, 1) above which a pixel belongs to the mask.
+
+    Returns:
+        Tensor: Bool masks, (N, *out_shape).
+    """
+    height, width = out_shape
+    masks = torch.zeros((len(bboxes), height, width), dtype=torch.bool, device=protos.device)
+    if len(bboxes) == 0:
+        return masks
+    protos, coeffs = protos.float(), coeffs.float()
+    logits = torch.einsum('np,phw->nhw', coeffs, protos)
+    to_x = _interpolation_matrix(width, logits.shape[2], scale[0], logits.device)
+    to_y = _interpolation_matrix(height, logits.shape[1], scale[1], logits.device)
+    cut = float(torch.logit(torch.tensor(threshold)))
+    # A pixel belongs to the box when its centre does.
+    corners = (bboxes - 0.5).ceil().long().clamp(min=0).tolist()
+    for i, (x1, y1, x2, y2) in enumerate(corners):
+        x2, y2 = min(x2, width), min(y2, height)
+        if x1 >= x2 or y1 >= y2:
+            continue
+        rows, cols = to_y[y1:y2], to_x[x1:x2]
+        # The prototype pixels this box can see; the matrices are banded.
+        top, bottom = int(rows[0].argmax()) - 1, int(rows[-1].argmax()) + 2
+        left, right = int(cols[0].argmax()) - 1, int(cols[-1].argmax()) + 2
+        top, left = max(top, 0), max(left, 0)
+        part = logits[i, top:bottom, left:right]
+        masks[i, y1:y2, x1:x2] = (rows[:, top:bottom] @ part @ cols[:, left:right].T) > cut
+    return masks
