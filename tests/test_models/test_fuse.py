@@ -1,0 +1,72 @@
+"""Fused models give the same outputs."""
+import pytest
+import torch
+from torch import nn
+
+from projects.lmsfa.models.layers import SSFF, RepDWConv
+from projects.lmsfa.models.utils.fuse import fuse_model
+
+CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
+           'configs/lmsfa/ablation/lmsfa-n_base_1xb8-300e_peld.py']
+
+
+def randomise_norms(model: nn.Module) -> None:
+    """Statistics and weights as after training, or a merge that ignores them would pass."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+
+
+def flatten(outs) -> list[torch.Tensor]:
+    cls_scores, bbox_dists, coeffs, protos = outs[0]
+    return [*cls_scores, *bbox_dists, *coeffs, protos]
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+@torch.no_grad()
+def test_algebra_is_exact(config, build_model):
+    model = build_model(config).eval().double()
+    randomise_norms(model)
+    x = torch.rand(2, 3, 96, 64, dtype=torch.double)
+    before = flatten(model._forward(x))
+    fuse_model(model)
+    assert not any(isinstance(m, (nn.BatchNorm2d, RepDWConv)) for m in model.modules())
+    for fused, expected in zip(flatten(model._forward(x)), before, strict=True):
+        torch.testing.assert_close(fused, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+@torch.no_grad()
+def test_single_precision(config, build_model):
+    model = build_model(config)
+    model.init_weights()
+    x = torch.rand(2, 3, 96, 64)
+    # Statistics of the model's own activations, as training leaves them.
+    model.train()
+    for _ in range(60):
+        model._forward(x)
+    model.eval()
+    before = flatten(model._forward(x))
+    for fused, expected in zip(flatten(fuse_model(model)._forward(x)), before, strict=True):
+        torch.testing.assert_close(fused, expected, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_token_mixer_is_one_convolution():
+    mixer = RepDWConv(8).eval().double()
+    randomise_norms(mixer)
+    x = torch.randn(2, 8, 5, 6, dtype=torch.double)
+    fused = mixer.fuse()
+    assert isinstance(fused, nn.Conv2d)
+    torch.testing.assert_close(fused(x), mixer(x))
+
+
+@torch.no_grad()
+def test_ssff_on_small_grids():
+    ssff = SSFF((8, 16, 32), 8).eval()
+    randomise_norms(ssff)
+    feats = (torch.randn(2, 8, 12, 8), torch.randn(2, 16, 6, 4), torch.randn(2, 32, 3, 2))
+    torch.testing.assert_close(ssff.fuse()(feats), ssff(feats))
