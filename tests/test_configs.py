@@ -1,0 +1,37 @@
+"""Every config in configs/ parses and builds."""
+from pathlib import Path
+
+import pytest
+from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+
+CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
+                 if '_base_' not in p.parts and 'deploy' not in p.parts)
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_builds(path):
+    config = Config.fromfile(path)
+    import_modules_from_strings(**config.custom_imports)
+    model = MODELS.build(config.model)
+    assert sum(p.numel() for p in model.parameters()) > 0
+    for hook in [*config.default_hooks.values(), *config.get('custom_hooks', [])]:
+        assert HOOKS.get(hook.type) is not None
+    for name in ('train', 'val', 'test'):
+        dataset = config[f'{name}_dataloader'].dataset
+        while 'dataset' in dataset:
+            for transform in dataset.pipeline:
+                TRANSFORMS.build(transform)
+            dataset = dataset.dataset
+        assert DATASETS.get(dataset.type) is not None
+        for transform in dataset.pipeline:
+            TRANSFORMS.build(transform)
+    num_classes = len(DATASETS.get(dataset.type).METAINFO['classes'])
+    head = config.model.get('mask_head') or config.model.roi_head.bbox_head
+    assert head.num_classes == num_classes
+    assert METRICS.get(config.val_evaluator.type) is not None
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) >= 14
