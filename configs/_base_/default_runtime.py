@@ -2,7 +2,8 @@
 default_scope = 'mmdet'
 custom_imports = dict(
     imports=[
-        'projects.lmsfa.models', 'projects.lmsfa.datasets', 'projects.lmsfa.engine',
+        'projects.lmsfa.models', 'projects.lmsfa.datasets.peld',
+        'projects.lmsfa.datasets.transforms', 'projects.lmsfa.engine',
         'projects.lmsfa.evaluation'
     ],
     allow_failed_imports=False)

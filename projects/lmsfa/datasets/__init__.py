@@ -1,5 +1,5 @@
-"""Importing this package registers the data sets and transforms."""
-from .peld import NucleiDataset, PELDDataset
-from .transforms import *  # noqa: F403
+"""Data: sets and transforms for MMDetection, converters, splits, the synthetic PELD.
 
-__all__ = ['NucleiDataset', 'PELDDataset']
+Light on purpose: converters and generator need no torch. Configs name
+``projects.lmsfa.datasets.peld`` and ``projects.lmsfa.datasets.transforms`` in ``custom_imports``.
+"""
