@@ -1,0 +1,9 @@
+"""Evaluation. Importing it registers ``PELDMetric`` where MMDetection is installed.
+
+The figures themselves (``instance_scores``, ``precision_recall``, ``boundary``,
+``surface_distance``) need numpy, OpenCV and pycocotools only.
+"""
+from importlib.util import find_spec
+
+if find_spec('mmdet') is not None:
+    from .peld_metric import PELDMetric  # noqa: F401
