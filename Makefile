@@ -1,0 +1,24 @@
+# Everything runs from .venv, which the first call makes and later calls reuse.
+#   make demo PYTHON=/path/to/python3.11     another interpreter
+#   make demo TORCH_INDEX=URL                another PyTorch build (see the README's GPU table)
+VENV ?= .venv
+PY := $(VENV)/bin/python
+export VENV PYTHON TORCH_INDEX FORCE_CUDA
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint
+
+help:  ## show these lines
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+install:  ## create .venv and install the pinned stack (later calls: nothing to do)
+	@bash tools/install.sh
+
+demo: install  ## make synthetic data, train LMSF-A-n at reduced size, evaluate, draw
+	$(PY) tools/demo.py
+
+test: install  ## run the tests (ARGS='-k name' for some)
+	$(PY) -m pytest $(ARGS)
+
+lint: install  ## run the linter
+	$(PY) -m ruff check .

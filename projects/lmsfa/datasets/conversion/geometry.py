@@ -1,0 +1,184 @@
+"""Polygon geometry: areas, boxes, bridged holes, outlines of bitmaps, rasterising.
+
+Coordinates are pixels with (0, 0) the outer corner of the first pixel; y points down.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_utils
+from shapely import Polygon, make_valid, unary_union
+from shapely.geometry import box
+
+
+def signed_area(ring: np.ndarray) -> float:
+    """Shoelace area of a ring of shape (N, 2); positive when clockwise on screen (y down)."""
+    # relative to the first vertex, so that rings far from the origin keep their precision
+    x, y = (ring - ring[0]).T
+    return 0.5 * float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
+
+
+def is_simple(ring: np.ndarray) -> bool:
+    """Whether a ring of shape (N >= 3, 2) neither crosses nor touches itself."""
+    return bool(Polygon(ring).is_valid)
+
+
+def polygons_area(polygons: Sequence[np.ndarray]) -> float:
+    """Area in square pixels of the union of rings, each of shape (N >= 3, 2).
+
+    A ring that crosses itself is filled by the even-odd rule, as ``pycocotools`` does.
+    """
+    if len(polygons) == 1 and is_simple(polygons[0]):
+        return abs(signed_area(polygons[0]))
+    return float(unary_union([make_valid(Polygon(ring)) for ring in polygons]).area)
+
+
+def bounding_box(polygons: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
+    """Box (x, y, width, height) around rings of shape (N, 2)."""
+    points = np.concatenate(list(polygons))
+    low, high = points.min(axis=0), points.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
+
+def rasterize(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Union of rings as a boolean mask of shape (height, width), by ``pycocotools``' rule."""
+    flat = [np.asarray(ring, dtype=float).reshape(-1).tolist() for ring in polygons]
+    rle = mask_utils.merge(mask_utils.frPyObjects(flat, height, width))
+    return mask_utils.decode(rle).astype(bool)
+
+
+def mask_iou(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two boolean masks; 1.0 when both are empty."""
+    union = np.logical_or(first, second).sum()
+    return float(np.logical_and(first, second).sum() / union) if union else 1.0
+
+
+def rectangle(corner: np.ndarray, opposite: np.ndarray) -> np.ndarray:
+    """Ring of shape (4, 2) of the axis-parallel rectangle between two corners (x, y)."""
+    (x1, y1), (x2, y2) = np.minimum(corner, opposite), np.maximum(corner, opposite)
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], dtype=float)
+
+
+def circle(center: np.ndarray, radius: float) -> np.ndarray:
+    """Ring of shape (N, 2), N from 128 to 360, whose area equals the circle's."""
+    count = int(np.clip(np.ceil(np.pi * radius), 128, 360))
+    step = 2 * np.pi / count
+    # the inscribed polygon is too small; this radius gives it the area of the circle
+    radius = radius * np.sqrt(step / np.sin(step))
+    angles = np.arange(count) * step
+    return np.asarray(center, float) + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def clip_to_frame(ring: np.ndarray, width: int, height: int) -> list[np.ndarray]:
+    """Parts of a simple ring inside the image frame, each of shape (N, 2); empty when none is."""
+    clipped = make_valid(Polygon(ring)).intersection(box(0, 0, width, height))
+    parts = getattr(clipped, 'geoms', [clipped])
+    return [np.asarray(part.exterior.coords)[:-1] for part in parts
+            if isinstance(part, Polygon) and not part.is_empty]
+
+
+def bridge_holes(exterior: np.ndarray, holes: Sequence[np.ndarray]) -> np.ndarray:
+    """One ring of shape (M, 2) that encloses an exterior without its holes.
+
+    Every hole is joined by a bridge of no width that is walked twice in opposite directions. The
+    even-odd fill of the result is exactly exterior minus holes, and its shoelace area is theirs.
+    Unlike an RLE it can be used where masks are kept as polygons.
+
+    Args:
+        exterior: Ring of shape (N, 2).
+        holes: Rings of shape (K, 2) inside the exterior.
+    """
+    ring = exterior if signed_area(exterior) > 0 else exterior[::-1]
+    left = [hole if signed_area(hole) < 0 else hole[::-1] for hole in holes]
+    while left:
+        # the nearest hole first: its bridge is short and crosses nothing else in practice
+        best = None
+        for index, hole in enumerate(left):
+            gaps = ((ring[:, None, :] - hole[None, :, :]) ** 2).sum(axis=2)
+            at = np.unravel_index(int(gaps.argmin()), gaps.shape)
+            if best is None or gaps[at] < best[0]:
+                best = (gaps[at], index, int(at[0]), int(at[1]))
+        _, index, at_ring, at_hole = best
+        hole = np.roll(left.pop(index), -at_hole, axis=0)
+        ring = np.concatenate([ring[:at_ring + 1], hole, hole[:1], ring[at_ring:]])
+    return ring
+
+
+def mask_to_polygons(mask: np.ndarray) -> list[np.ndarray]:
+    """Outlines of a mask along pixel borders, so that rasterising them gives the mask back.
+
+    Args:
+        mask: Array of shape (H, W); non-zero is object.
+
+    Returns:
+        One ring of shape (N, 2) for each 4-connected part, holes bridged into it.
+    """
+    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    _, parts = cv2.connectedComponents(mask, connectivity=4)
+    outgoing = _border_edges(mask)
+    exteriors: dict[int, np.ndarray] = {}
+    holes: dict[int, list[np.ndarray]] = defaultdict(list)
+    while outgoing:
+        start = next(iter(outgoing))
+        ring, pixel = _walk(outgoing, start)
+        part = int(parts[pixel])
+        if signed_area(ring) > 0:
+            exteriors[part] = ring
+        else:
+            holes[part].append(ring)
+    return [bridge_holes(ring, holes[part]) for part, ring in sorted(exteriors.items())]
+
+
+def _border_edges(mask: np.ndarray) -> dict[tuple[int, int], list]:
+    """Pixel borders between object and background as directed edges, object on the right.
+
+    Returns {start (x, y): [(step (dx, dy), pixel (row, column)), ...]}.
+    """
+    padded = np.pad(mask, 1)
+    outgoing: dict[tuple[int, int], list] = defaultdict(list)
+    sides = (  # neighbour (row, column), start offset (x, y), step (dx, dy): clockwise on screen
+        ((-1, 0), (0, 0), (1, 0)),
+        ((0, 1), (1, 0), (0, 1)),
+        ((1, 0), (1, 1), (-1, 0)),
+        ((0, -1), (0, 1), (0, -1)),
+    )
+    for (drow, dcol), (dx, dy), step in sides:
+        neighbour = padded[1 + drow:padded.shape[0] - 1 + drow, 1 + dcol:padded.shape[1] - 1 + dcol]
+        for row, col in np.argwhere((mask == 1) & (neighbour == 0)).tolist():
+            outgoing[(col + dx, row + dy)].append((step, (row, col)))
+    return outgoing
+
+
+def _walk(outgoing: dict, start: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Takes one closed loop out of the edges; returns its corners (N, 2) and a pixel beside it."""
+    step, pixel = _take(outgoing, start, None)
+    corners, point, first = [start], (start[0] + step[0], start[1] + step[1]), step
+    while point != start:
+        nxt, _ = _take(outgoing, point, step)
+        if nxt != step:
+            corners.append(point)
+        point, step = (point[0] + nxt[0], point[1] + nxt[1]), nxt
+    if step == first:
+        corners = corners[1:]
+    return np.array(corners, dtype=float), pixel
+
+
+def _take(outgoing: dict, point: tuple[int, int], came: tuple[int, int] | None) -> tuple:
+    """Removes and returns the edge to follow at a corner.
+
+    Where two pixels touch by a corner, two edges leave it; the right turn keeps the pixels apart,
+    as 4-connectivity does.
+    """
+    edges = outgoing[point]
+    index = 0
+    if came is not None and len(edges) > 1:
+        right = (-came[1], came[0])
+        index = next(i for i, (step, _) in enumerate(edges) if step == right)
+    edge = edges.pop(index)
+    if not edges:
+        del outgoing[point]
+    return edge

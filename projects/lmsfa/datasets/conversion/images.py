@@ -1,0 +1,105 @@
+"""Reading image facts and writing upright images; names need not be ASCII."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from .records import ConversionError, RecordError, SourceImage
+
+LINK_MODES = ('copy', 'symlink', 'hardlink', 'none')
+"""How images get into the output; ``none`` leaves them where they are."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """Size of an image in pixels as stored, and its EXIF orientation (1 is upright)."""
+
+    stored_width: int
+    stored_height: int
+    orientation: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright image."""
+        stored = (self.stored_width, self.stored_height)
+        return stored[::-1] if self.orientation >= 5 else stored
+
+
+def read_facts(source: Path | bytes, ignore_exif: bool = False) -> ImageFacts:
+    """Decodes a whole image and returns its size and orientation.
+
+    Args:
+        source: Image file, or the encoded image.
+        ignore_exif: Take the stored pixels as upright.
+
+    Raises:
+        RecordError: the image is missing, truncated, or no image; of kind ``broken image``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # remarks on metadata do not matter here
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+                image.load()  # the header alone does not show a truncated file
+                if ignore_exif or orientation not in range(1, 9):
+                    orientation = 1
+                return ImageFacts(image.width, image.height, orientation)
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError,
+            Image.DecompressionBombError) as error:
+        raise RecordError('broken image', f'image cannot be decoded ({error})') from error
+
+
+def read_upright(source: Path | bytes, ignore_exif: bool = False) -> np.ndarray:
+    """Upright image as an RGB array of shape (H, W, 3), uint8.
+
+    Raises:
+        RecordError: the image cannot be decoded.
+    """
+    read_facts(source, ignore_exif)
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        upright = image if ignore_exif else ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert('RGB'))
+
+
+def place_image(image: SourceImage, target: Path, mode: str) -> None:
+    """Puts an image where the output wants it.
+
+    An image that has to be turned upright is encoded as PNG, without loss, whatever the mode.
+
+    Args:
+        image: The image; its ``file_name`` already ends in ``.png`` where it is rewritten.
+        target: File to write; its folder is created.
+        mode: ``copy``, ``symlink`` or ``hardlink``.
+
+    Raises:
+        ConversionError: the link cannot be made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if image.rewrite:
+        source = image.path if image.path is not None else io.BytesIO(image.read_bytes())
+        with Image.open(source) as stored:
+            upright = stored if image.ignore_exif else ImageOps.exif_transpose(stored)
+            if upright.mode not in {'1', 'L', 'LA', 'I;16', 'P', 'RGB', 'RGBA'}:
+                upright = upright.convert('RGB')
+            upright.save(target, format='PNG', exif=b'')
+    elif image.path is None:
+        target.write_bytes(image.read_bytes())
+    elif mode == 'copy':
+        shutil.copyfile(image.path, target)
+    elif mode == 'symlink':
+        target.symlink_to(image.path.resolve())
+    else:
+        try:
+            os.link(image.path.resolve(), target)
+        except OSError as error:
+            raise ConversionError(
+                f'{image.path}: cannot be hard-linked to {target.parent} ({error.strerror}); '
+                'use --images copy or --images symlink') from error

@@ -1,0 +1,141 @@
+"""The tissue textures of a patient: colour and fine relief of the whole plane."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .anatomy import EXTENT
+from .noise import fbm, lobules, smoothstep, streaks, value_noise
+from .plan import CLASSES
+from .seeding import stream
+
+BACKGROUND = 'muscle'
+SIDE = 640
+"""Side of a texture in pixels; it covers ``2 * EXTENT`` of the plane."""
+
+GLOSS = {BACKGROUND: 0.8, CLASSES[0]: 1.0, CLASSES[1]: 0.55, CLASSES[2]: 0.7, CLASSES[3]: 0.9}
+"""Strength of the specular highlights of a wet tissue."""
+
+
+def _rgb(*value: float) -> np.ndarray:
+    """A colour as (blue, green, red), float32."""
+    return np.array(value[::-1], np.float32)
+
+
+def _between(rng, first, second, jitter=0.025) -> np.ndarray:
+    """A random colour between two."""
+    weight = np.float32(rng.uniform(0, 1))
+    return first * (1 - weight) + second * weight + rng.normal(0, jitter, 3).astype(np.float32)
+
+
+def _mix(base: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> np.ndarray:
+    """Blend a colour into an image by a map of weights, 0 to 1."""
+    return base + (colour - base) * amount[..., None]
+
+
+def _vessels(rng, count: int, angle: float, step: float, thickness: float) -> np.ndarray:
+    """Fine wandering vessels, mostly along a direction; float32 (SIDE, SIDE), 0 to 1."""
+    scale = 2
+    canvas = np.zeros((SIDE * scale, SIDE * scale), np.uint8)
+    for _ in range(count):
+        heading = angle + rng.choice([0, np.pi]) + rng.normal(0, 0.2)
+        turns = np.cumsum(rng.normal(0, 0.16, 60)) * 0.6 + heading
+        path = np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * step * scale, 0)
+        path += rng.uniform(0, SIDE * scale, 2)
+        width = max(1, round(thickness * scale * rng.uniform(0.6, 1.5)))
+        cv2.polylines(canvas, [np.round(path * 16).astype(np.int32)], False,
+                      int(rng.integers(120, 255)), width, cv2.LINE_AA, 4)
+        if rng.random() < 0.6:  # a branch
+            at = rng.integers(10, 50)
+            turns = heading + rng.choice([-1, 1]) * 0.7 + np.cumsum(rng.normal(0, 0.2, 25))
+            twig = path[at] + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * step, 0) * 2
+            cv2.polylines(canvas, [np.round(twig * 16).astype(np.int32)], False, 130, width // 2 + 1,
+                          cv2.LINE_AA, 4)
+    small = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), 0.7).astype(np.float32) / 255
+
+
+def _muscle(rng) -> tuple[np.ndarray, np.ndarray]:
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.62, 0.24, 0.20), _rgb(0.66, 0.36, 0.31)), (*shape, 1))
+    fibre = streaks(rng, SIDE, rng.uniform(0, np.pi), rng.uniform(40, 80), 4, 0.06)
+    lump = fbm(rng, shape, rng.uniform(6, 10), 4, 0.55)
+    base = _mix(base, _rgb(0.82, 0.60, 0.54), 0.45 * smoothstep(fibre + 0.4 * lump, 0.3, 2.2))
+    base = _mix(base, _rgb(0.34, 0.05, 0.05), 0.75 * smoothstep(value_noise(rng, shape, 7), 0.1, 1.6))
+    base = _mix(base, _rgb(0.45, 0.06, 0.06), 0.6 * _vessels(rng, 14, rng.uniform(0, 6), 6, 1.6))
+    return base * (1 + 0.10 * lump[..., None]), 0.012 * fibre + 0.03 * lump
+
+
+def _nerve(rng) -> tuple[np.ndarray, np.ndarray]:
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.90, 0.84, 0.76), _rgb(0.88, 0.73, 0.68)), (*shape, 1))
+    slow = fbm(rng, shape, 5, 2)
+    grain = streaks(rng, SIDE, 0.0, 45, 2, 0.02, 2)
+    base = _mix(base, _rgb(0.82, 0.55, 0.50), 0.35 * smoothstep(slow, 0.0, 2.0))
+    base = base * (1 + 0.025 * grain[..., None])
+    vessels = _vessels(rng, rng.integers(22, 40), 0.0, 5, rng.uniform(0.9, 1.5))
+    base = _mix(base, _rgb(0.66, 0.14, 0.14), rng.uniform(0.5, 0.85) * vessels)
+    return base, 0.0035 * grain + 0.006 * slow + 0.006 * vessels
+
+
+def _ligament(rng) -> tuple[np.ndarray, np.ndarray]:
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.86, 0.72, 0.38), _rgb(0.88, 0.79, 0.58)), (*shape, 1))
+    angle = np.pi / 2 + rng.normal(0, 0.5)
+    fibre = streaks(rng, SIDE, angle, rng.uniform(45, 85), rng.uniform(2, 5), 0.035)
+    slow = fbm(rng, shape, 6, 3)
+    base = _mix(base, _rgb(0.95, 0.91, 0.78), 0.6 * smoothstep(fibre, 0.4, 2.0))
+    base = _mix(base, _rgb(0.66, 0.43, 0.24), 0.55 * smoothstep(-fibre + 0.3 * slow, 0.5, 2.2))
+    base = _mix(base, _rgb(0.78, 0.42, 0.32), 0.4 * smoothstep(slow, 0.4, 2.0))
+    return base, 0.014 * fibre + 0.012 * slow
+
+
+def _adipose(rng) -> tuple[np.ndarray, np.ndarray]:
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.91, 0.71, 0.30), _rgb(0.90, 0.76, 0.46)), (*shape, 1))
+    cells = rng.uniform(20, 34)
+    dome, shade = lobules(rng, SIDE, cells)
+    slow = fbm(rng, shape, 5, 3)
+    base = base * (1 + 0.06 * shade[..., None])
+    base = _mix(base, _rgb(0.70, 0.36, 0.16), 0.75 * (1 - smoothstep(dome, 0.0, 0.55)))
+    base = _mix(base, _rgb(0.97, 0.86, 0.55), 0.45 * smoothstep(dome, 0.6, 1.0))
+    base = _mix(base, _rgb(0.74, 0.24, 0.18), 0.5 * smoothstep(slow, 0.5, 2.2))
+    base = _mix(base, _rgb(0.62, 0.12, 0.12), 0.6 * _vessels(rng, 8, rng.uniform(0, 6), 5, 1.0))
+    return base, (0.85 / cells) * np.sqrt(dome) + 0.01 * slow
+
+
+def _bone(rng) -> tuple[np.ndarray, np.ndarray]:
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.90, 0.79, 0.73), _rgb(0.87, 0.69, 0.64)), (*shape, 1))
+    rough = fbm(rng, shape, rng.uniform(24, 40), 4, 0.75)
+    slow = fbm(rng, shape, 5, 3)
+    pits = smoothstep(value_noise(rng, shape, rng.uniform(50, 75)), 1.1, 2.0)
+    base = base * (1 + 0.07 * rough[..., None])
+    base = _mix(base, _rgb(0.78, 0.42, 0.40), 0.55 * smoothstep(slow + 0.3 * rough, 0.3, 2.2))
+    base = _mix(base, _rgb(0.52, 0.12, 0.12), 0.75 * pits)
+    scratch = streaks(rng, SIDE, rng.uniform(0, np.pi), 110, 12, 0.01, 2)
+    return base, 0.009 * rough - 0.02 * pits + 0.03 * slow + 0.004 * scratch
+
+
+_MAKERS = dict(zip((BACKGROUND, *CLASSES), (_muscle, _adipose, _bone, _ligament, _nerve)))
+
+
+def patient_textures(seed: int, patient: int) -> dict[str, np.ndarray]:
+    """Draw the textures of a patient (deterministic).
+
+    Returns:
+        For ``BACKGROUND`` and every class a float32 (SIDE, SIDE, 4) array: blue, green and red
+        reflectance, 0 to 1, and relief in radii of the field of view.
+    """
+    out = {}
+    for name, make in _MAKERS.items():
+        colour, relief = make(stream(seed, patient, 0, f'texture {name}'))
+        out[name] = np.dstack([np.clip(colour, 0, 1), relief]).astype(np.float32)
+    return out
+
+
+def texture_matrix() -> np.ndarray:
+    """Affine map (2, 3) from texture pixels to the plane of the anatomy."""
+    step = 2 * EXTENT / SIDE
+    return np.array([[step, 0, -EXTENT + step / 2], [0, step, -EXTENT + step / 2]])

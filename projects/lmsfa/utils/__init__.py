@@ -1,0 +1,1 @@
+"""Helpers without a home in a single package; light, no torch."""

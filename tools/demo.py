@@ -1,0 +1,111 @@
+"""The main job on embedded data: make, convert, split, train, evaluate, draw.
+
+Runs the project's own tools one after the other and prints each command, so that a reader can
+repeat any of them. What was made before is not made again; delete the work dir to start over.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-demo_synpeld.py'
+FIGURES = {'mAP50': 'mAP_50', 'mAP50-95': 'mAP', 'Precision': 'precision', 'AR@100': 'AR@100'}
+
+
+def run(*command: str | Path) -> None:
+    """Run one of the project's tools and show it as the user would type it.
+
+    Raises:
+        SystemExit: With the tool's exit code, when it fails.
+    """
+    words = [str(word) for word in command]
+    Console().rule(style='dim')
+    Console().print(f'[bold]python {shlex.join(words)}[/bold]', highlight=False, soft_wrap=True)
+    result = subprocess.run([sys.executable, *words], cwd=ROOT)
+    if result.returncode:
+        raise SystemExit(result.returncode)
+
+
+def newest(pattern: str, folder: Path) -> Path:
+    """The file matching ``pattern`` that was written last.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise FileNotFoundError(f'{folder}/{pattern}: the step before wrote no such file')
+    return files[-1]
+
+
+def print_metrics(metrics: dict) -> None:
+    """Table of box and mask figures, in percent."""
+    table = Table(title='LMSF-A-n on held-out synthetic patients (%)')
+    table.add_column('')
+    for figure in FIGURES:
+        table.add_column(figure, justify='right')
+    for kind, name in (('box', 'bbox'), ('mask', 'segm')):
+        table.add_row(kind, *(f'{100 * metrics[f"coco/{name}_{key}"]:.1f}'
+                              for key in FIGURES.values()))
+    Console().print(table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
+                        help='where everything goes (default: work_dirs/demo)')
+    parser.add_argument('--patients', type=int, default=20, help='synthetic patients (default: 20)')
+    parser.add_argument('--frames', type=int, default=8, help='frames a patient (default: 8)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the data (default: 0)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='passed on to tools/train.py and tools/test.py')
+    args = parser.parse_args(argv)
+
+    start = time.time()
+    work = args.work_dir.resolve()
+    raw, data, train = work / 'labelme', work / 'peld', work / 'train'
+    subsets = {name: data / f'annotations/instances_{name}.json'
+               for name in ('train', 'val', 'test')}
+    run('tools/dataset_tools/make_synpeld.py', raw, '--patients', str(args.patients),
+        '--frames', str(args.frames), '--seed', str(args.seed))
+    if not all(path.is_file() for path in subsets.values()):
+        whole = data / 'annotations/instances_all.json'
+        if not whole.is_file():
+            run('tools/dataset_converters/labelme.py', raw, data)
+        run('tools/dataset_tools/split.py', whole, data)
+
+    options = [f'{loader}_dataloader.{path}data_root={data}/' for loader, path in
+               (('train', 'dataset.dataset.'), ('val', 'dataset.'), ('test', 'dataset.'))]
+    options += [f'{name}_evaluator.ann_file={subsets[name]}' for name in ('val', 'test')]
+    options += args.cfg_options
+    run('tools/train.py', CONFIG, '--work-dir', train, '--resume', '--cfg-options', *options)
+    checkpoint = newest('best_coco_segm_mAP_epoch_*.pth', train)
+    run('tools/test.py', CONFIG, checkpoint, '--work-dir', work / 'test',
+        '--cfg-options', *options)
+    metrics = json.loads(newest('*/*.json', work / 'test').read_text())
+
+    run('tools/infer.py', CONFIG, checkpoint, data / 'images', '--out', work / 'predictions')
+    run('tools/analysis_tools/side_by_side.py', subsets['test'], '--images', data / 'images',
+        '--predictions', work / 'predictions/predictions.json', '--out', work / 'overlays',
+        '--sheet', work / 'overlays.jpg')
+    print_metrics(metrics)
+    Console().print(f'Pictures (input | ground truth | prediction): {work}/overlays, '
+                    f'{work}/overlays.jpg')
+    Console().print(f'Took {(time.time() - start) / 60:.1f} minutes.')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
