@@ -29,7 +29,7 @@ setup(
     # Ranges, not the pins of requirements/, so that an environment with a CUDA build of PyTorch
     # stays as it is. mmcv is left out: pip would build it without its ops; see tools/install.sh.
     install_requires=[
-        'torch>=2.4', 'numpy>=1.23', 'mmengine>=0.10.4,<1.0', 'mmdet==3.3.0', 'pycocotools',
+        'torch>=2.6', 'numpy>=1.23', 'mmengine>=0.10.4,<1.0', 'mmdet==3.3.0', 'pycocotools',
         'scipy', 'shapely', 'matplotlib', 'pillow', 'rich',
     ],
     extras_require={

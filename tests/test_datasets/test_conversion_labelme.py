@@ -162,7 +162,7 @@ def test_folders_with_equal_names_do_not_meet(tmp_path):
 def test_names_need_not_be_ascii(tmp_path):
     src, out = tmp_path / 'src', tmp_path / 'out'
     path = add(src, '患者/größe', [shape()])
-    path.write_text(path.read_text().encode().decode('unicode_escape'), encoding='utf-8-sig')
+    path.write_text(path.read_text(), encoding='utf-8-sig')
     assert run(src, out) == 0
     assert load(out)['images'][0]['file_name'] == '患者/größe.png'
     assert (out / 'images/患者/größe.png').is_file()

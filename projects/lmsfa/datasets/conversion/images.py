@@ -6,11 +6,13 @@ import io
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from .records import ConversionError, RecordError, SourceImage
 
@@ -43,17 +45,22 @@ def read_facts(source: Path | bytes, ignore_exif: bool = False) -> ImageFacts:
     Raises:
         RecordError: the image is missing, truncated, or no image; of kind ``broken image``.
     """
+    with _decoded(source) as image:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if ignore_exif or orientation not in range(1, 9):
+            orientation = 1
+        return ImageFacts(image.width, image.height, orientation)
+
+
+@contextmanager
+def _decoded(source: Path | bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # remarks on metadata do not matter here
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
                 image.load()  # the header alone does not show a truncated file
-                if ignore_exif or orientation not in range(1, 9):
-                    orientation = 1
-                return ImageFacts(image.width, image.height, orientation)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError,
-            Image.DecompressionBombError) as error:
+                yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RecordError('broken image', f'image cannot be decoded ({error})') from error
 
 
@@ -63,8 +70,7 @@ def read_upright(source: Path | bytes, ignore_exif: bool = False) -> np.ndarray:
     Raises:
         RecordError: the image cannot be decoded.
     """
-    read_facts(source, ignore_exif)
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+    with _decoded(source) as image:
         upright = image if ignore_exif else ImageOps.exif_transpose(image)
         return np.asarray(upright.convert('RGB'))
 

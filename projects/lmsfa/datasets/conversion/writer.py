@@ -44,20 +44,21 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextmanager
-def staged(out: Path, overwrite: bool) -> Iterator[Path]:
+def staged(out: Path, overwrite: bool, beside: bool = False) -> Iterator[Path]:
     """Directory to write into; moved to ``out`` when the block ends well, else removed.
 
     Args:
         out: Output directory.
         overwrite: Allow an ``out`` that holds files; those of the same name are replaced, all
             others stay.
+        beside: Allow an ``out`` that holds files, but none of the same name.
 
     Raises:
-        ConversionError: ``out`` is a file, or holds something and ``overwrite`` is not set.
+        ConversionError: ``out`` is a file, or holds what must not be replaced.
     """
     if out.exists() and not out.is_dir():
         raise ConversionError(f'{out}: is a file; give a directory')
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    if out.is_dir() and any(out.iterdir()) and not overwrite and not beside:
         raise ConversionError(f'{out}: is not empty; give another directory or pass --overwrite')
     made = [parent for parent in (out, *out.parents) if not parent.exists()]
     out.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,11 @@ def staged(out: Path, overwrite: bool) -> Iterator[Path]:
         # annotation files come last: whoever sees one finds its images complete
         files = [path for path in stage.rglob('*') if path.is_symlink() or not path.is_dir()]
         files.sort(key=lambda path: (path.suffix == '.json', path))
+        for path in files:
+            target = out / path.relative_to(stage)
+            if not overwrite and os.path.lexists(target):
+                raise ConversionError(
+                    f'{target}: exists; give another directory or pass --overwrite')
         for path in files:
             target = out / path.relative_to(stage)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,132 @@
+"""Work-arounds for upstream breakages, each behind a check that lets it lapse.
+
+:func:`setup` applies them all; importing ``projects.lmsfa.engine`` does that, so a config that
+names it in ``custom_imports`` needs nothing more. Each function says which upstream report it
+answers; delete it when that is fixed in the oldest version supported.
+"""
+import functools
+import importlib
+import os
+from typing import Any
+
+import mmengine
+import numpy as np
+import torch
+from mmengine.device import is_mlu_available, is_musa_available, is_npu_available
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import digit_version
+
+from projects.lmsfa.engine.checkpoint import read_checkpoint
+
+MIN_TORCH = '2.6'
+#: mmengine releases seen to need the work-arounds; a newer one is trusted to have its own fix.
+LAST_BROKEN_MMENGINE = '0.10.7'
+
+
+class StackError(RuntimeError):
+    """The installed packages do not fit together; the message says what to install."""
+
+
+def _mmengine_is_broken() -> bool:
+    return digit_version(mmengine.__version__) <= digit_version(LAST_BROKEN_MMENGINE)
+
+
+def check_stack() -> None:
+    """Fail early, with a remedy, on versions that cannot work.
+
+    * torch before 2.6 cannot load mmengine's training checkpoints without also being willing to
+      run code from them.
+    * mmcv without compiled ops imports, and fails later with a missing ``mmcv._ext``.
+
+    Raises:
+        StackError: See above.
+    """
+    if digit_version(torch.__version__.split('+')[0]) < digit_version(MIN_TORCH):
+        raise StackError(f'torch {torch.__version__} is too old to load checkpoints safely; '
+                         f'install torch>={MIN_TORCH} and build mmcv again (see README)')
+    try:
+        importlib.import_module('mmcv._ext')
+    except ImportError as error:
+        raise StackError(
+            f'mmcv has no compiled ops for torch {torch.__version__} ({error}); build them with '
+            '`make install`, or: pip uninstall mmcv mmcv-lite; MMCV_WITH_OPS=1 pip install '
+            '--no-cache-dir --no-build-isolation --no-deps mmcv==2.1.0') from error
+
+
+def allow_mmengine_checkpoint_types() -> None:
+    """Let ``weights_only=True`` load what mmengine itself puts in a training checkpoint.
+
+    Since torch 2.6 that is the default, and mmengine's history buffers and numpy scalars are not
+    on PyTorch's list, so resuming fails with ``UnpicklingError``.
+    Upstream: open-mmlab/mmengine issue 1655 and pull request 1650.
+    """
+    if not _mmengine_is_broken():
+        return
+    multiarray = np.empty(0).__reduce__()[0].__module__  # numpy.core before 2.0, then numpy._core
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    # Both names, so that a checkpoint moves between numpy 1 and 2.
+    names = {multiarray, 'numpy.core.multiarray', 'numpy._core.multiarray'}
+    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype]
+    for name in sorted(names):
+        allowed += [(reconstruct, f'{name}._reconstruct'), (scalar, f'{name}.scalar')]
+    allowed += [type(np.dtype(code)) for code in
+                ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
+    torch.serialization.add_safe_globals(allowed)
+
+
+def load_checkpoints_without_code() -> None:
+    """Make mmengine load every local and downloaded checkpoint with ``weights_only=True``.
+
+    mmengine leaves the choice to torch: its download path ends in
+    ``torch.hub.load_state_dict_from_url``, whose own default is still ``weights_only=False``, and
+    the variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` turns the local one off.
+    Upstream: open-mmlab/mmengine issue 1655.
+    """
+    if not _mmengine_is_broken():
+        return
+    mmengine_checkpoint.CheckpointLoader.register_scheme('', read_checkpoint, force=True)
+    mmengine_checkpoint.load_url = functools.partial(
+        torch.hub.load_state_dict_from_url, weights_only=True)
+
+
+def init_dist_on_cpu() -> None:
+    """Let ``--launcher pytorch`` work on a machine without an accelerator, over gloo.
+
+    mmengine calls ``torch.cuda.set_device`` whatever the backend is, which a CPU build of
+    PyTorch does not have.
+    Upstream: open-mmlab/mmengine, ``mmengine/dist/utils.py``, ``_init_dist_pytorch``.
+    """
+    from mmengine.dist import utils
+    if not _mmengine_is_broken() or hasattr(utils._init_dist_pytorch, 'lmsfa_original'):
+        return
+    original = utils._init_dist_pytorch
+
+    @functools.wraps(original)
+    def init(backend: str, init_backend: str = 'torch', **kwargs) -> None:
+        if torch.cuda.is_available() or is_mlu_available() or is_npu_available() \
+                or is_musa_available():
+            original(backend, init_backend=init_backend, **kwargs)
+            return
+        if backend == 'nccl':
+            if os.environ.get('RANK', '0') == '0':
+                print_log('no CUDA device: the processes talk over gloo, not nccl')
+            backend = 'gloo'
+        torch.distributed.init_process_group(backend=backend, **kwargs)
+
+    init.lmsfa_original = original
+    utils._init_dist_pytorch = init
+
+
+@functools.cache
+def setup() -> None:
+    """Check the stack and apply every work-around, once.
+
+    Raises:
+        StackError: See :func:`check_stack`.
+    """
+    check_stack()
+    allow_mmengine_checkpoint_types()
+    load_checkpoints_without_code()
+    init_dist_on_cpu()

@@ -1,0 +1,107 @@
+"""What the command-line tools share: configs, early checks of input, errors without tracebacks."""
+import difflib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from projects.lmsfa.engine.checkpoint import CheckpointError
+from projects.lmsfa.engine.compat import StackError
+
+
+class UserError(Exception):
+    """Wrong input; the message names the file and the remedy."""
+
+
+def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
+    """Print wrong input as one line on stderr and return 2; other errors keep their traceback."""
+
+    @functools.wraps(main)
+    def wrapped(argv=None) -> int:
+        try:
+            return main(argv)
+        except (UserError, CheckpointError, StackError) as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 2
+
+    return wrapped
+
+
+def load_config(name: str, options: dict | None = None) -> Config:
+    """Read a config.
+
+    Args:
+        name (str): Path, or ``package::path`` for a config that ships with a package, such as
+            ``mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py``.
+        options (dict, optional): ``--cfg-options``.
+
+    Raises:
+        UserError: The file is missing or is not Python.
+    """
+    if '::' in name:
+        from mmengine.hub import get_config
+        package, path = name.split('::', 1)
+        try:
+            config = get_config(f'{package}::{path}')
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(f'{name}: no such config in package {package} ({error})') from error
+    else:
+        path = Path(name)
+        if not path.is_file():
+            folder = path.parent if path.parent.is_dir() else Path('configs')
+            near = difflib.get_close_matches(
+                path.name, [p.name for p in folder.rglob('*.py')], n=1, cutoff=0.6)
+            hint = next((f'; did you mean {p}?' for p in folder.rglob(near[0])), '') \
+                if near else '; configs are in configs/'
+            raise UserError(f'{name}: no such config{hint}')
+        try:
+            config = Config.fromfile(name)
+        except (SyntaxError, FileNotFoundError) as error:
+            raise UserError(f'{name}: cannot be read: {error}') from error
+    if options:
+        config.merge_from_dict(options)
+    return config
+
+
+def _leaf_datasets(key: str, dataset: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    """Every data set inside wrappers such as ``ConcatDataset``, with its place in the config."""
+    inner = dataset.get('datasets', dataset.get('dataset'))
+    if isinstance(inner, (list, tuple)):
+        for i, item in enumerate(inner):
+            yield from _leaf_datasets(f'{key}.datasets.{i}', item)
+    elif isinstance(inner, dict):
+        yield from _leaf_datasets(f'{key}.dataset', inner)
+    else:
+        yield key, dataset
+
+
+def check_data(config: Config, loaders: tuple[str, ...]) -> None:
+    """Stop before a run starts when annotation files or image folders are missing.
+
+    Args:
+        config (Config): A full config.
+        loaders (tuple[str, ...]): Which of its loaders will run, such as ``train_dataloader``.
+
+    Raises:
+        UserError: Names the file, the place in the config and how to change it.
+    """
+    for loader in loaders:
+        if not config.get(loader):
+            continue
+        for key, dataset in _leaf_datasets(f'{loader}.dataset', config[loader].dataset):
+            if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
+                continue
+            root = Path(dataset.get('data_root') or '.')
+            wanted = [('ann_file', dataset.get('ann_file'), Path.exists)]
+            prefixes = dataset.get('data_prefix') or {}
+            wanted += [(f'data_prefix.{name}', value, Path.is_dir)
+                       for name, value in prefixes.items()]
+            for field, value, exists in wanted:
+                if not value or '://' in str(value) or exists(root / value):
+                    continue
+                raise UserError(
+                    f'{root / value}: no such file or folder ({key}.{field} of the config). Put '
+                    f'the data there, or name it: --cfg-options {key}.data_root=DIR '
+                    f'{key}.{field}=PATH')

@@ -1,0 +1,103 @@
+"""Write the tables of the documents, from the JSON files that the other tools print.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; only that part of the
+document is changed.
+
+examples:
+  python tools/complexity.py configs/lmsfa/lmsfa-n_1xb8-300e_peld.py --json table.json
+  python tools/analysis_tools/write_tables.py README.md complexity --json table.json
+  python tools/analysis_tools/write_tables.py docs/results.md dsb2018 --row "LMSF-A-n=scalars.json"
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# The paper's figures (Tables III and V) for the configs of the ablation: M parameters, GFLOPs.
+PAPER = {
+    'lmsfa-n_base_1xb8-300e_peld': (3.2, 12.1), 'lmsfa-n_c2fpro_1xb8-300e_peld': (2.5, 10.3),
+    'lmsfa-n_neck_1xb8-300e_peld': (3.2, 12.4), 'lmsfa-n_lmsh_1xb8-300e_peld': (2.5, 10.0),
+    'lmsfa-n_c2fpro-neck_1xb8-300e_peld': (2.5, 10.7),
+    'lmsfa-n_c2fpro-lmsh_1xb8-300e_peld': (1.9, 8.4),
+    'lmsfa-n_neck-lmsh_1xb8-300e_peld': (2.5, 10.6), 'lmsfa-n_1xb8-300e_peld': (1.8, 8.8),
+}
+FIGURES = {'mAP': 'mAP', 'mAP50': 'mAP_50', 'P': 'precision', 'R': 'recall'}
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others numbers."""
+    lines = [header, ['---', *['---:'] * (len(header) - 1)], *rows]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def complexity_table(records: list[dict]) -> str:
+    """Parameters and FLOPs of configs, the paper's beside them where it prints them."""
+    rows = []
+    for record in records:
+        name = Path(record['config']).stem
+        paper = PAPER.get(name)
+        rows.append([f'[{name}]({record["config"]})', f'{record["parameters"]:,}',
+                     f'{record["flops"] / 1e9:.2f}',
+                     f'{paper[0]} M / {paper[1]} G' if paper else ''])
+    return markdown(['config', 'parameters', 'GFLOPs', 'paper'], rows)
+
+
+def results_table(rows: Sequence[str]) -> str:
+    """Box and mask figures of test runs, from the scalars that tools/test.py writes."""
+    lines = []
+    for row in rows:
+        label, path = row.rsplit('=', 1)
+        scalars = json.loads(Path(path).read_text(encoding='utf-8'))
+        lines.append([label, *(f'{scalars[f"coco/{kind}_{key}"]:.3f}'
+                               for kind in ('bbox', 'segm') for key in FIGURES.values())])
+    names = [f'{kind} {figure}' for kind in ('box', 'mask') for figure in FIGURES]
+    return markdown(['model', *names], lines)
+
+
+def fill(document: Path, name: str, table: str) -> None:
+    """Put a table into its place.
+
+    Raises:
+        ValueError: If the document has no place of that name.
+    """
+    text = document.read_text(encoding='utf-8')
+    pattern = re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
+    new, count = pattern.subn(lambda match: f'{match[1]}{table}\n{match[2]}', text)
+    if count != 1:
+        raise ValueError(f'{document}: needs one "<!-- table: {name} -->" with an '
+                         f'"<!-- end of table -->" behind it, found {count}')
+    part = document.with_suffix('.part')
+    part.write_text(new, encoding='utf-8')
+    part.replace(document)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write a table; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('document', type=Path)
+    parser.add_argument('name', help='name of the table in the document')
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--json', type=Path, help='output of tools/complexity.py --json')
+    source.add_argument('--row', action='append', metavar='LABEL=FILE',
+                        help='label and scalars file (WORK_DIR/TIME/TIME.json of tools/test.py)')
+    args = parser.parse_args(argv)
+    if args.json:
+        table = complexity_table(json.loads(args.json.read_text(encoding='utf-8')))
+    else:
+        table = results_table(args.row)
+    try:
+        fill(args.document, args.name, table)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(table)
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,93 @@
+"""Merge the branches and BatchNorms of a trained model for inference.
+
+    python tools/model_converters/fuse.py CONFIG CHECKPOINT fused.pth
+
+The fused checkpoint goes wherever the plain one goes (tools/test.py, tools/infer.py) with the
+same config; it cannot be trained.
+"""
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader, weights_to_cpu
+
+from projects.lmsfa.engine import compat
+from projects.lmsfa.engine.checkpoint import FUSED_KEY, CheckpointError, is_fused
+from projects.lmsfa.models.utils.fuse import fuse_model
+from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description='Merge re-parameterisable branches and '
+                                     'BatchNorms; the outputs stay the same up to rounding.')
+    parser.add_argument('config', help='config file of the checkpoint')
+    parser.add_argument('checkpoint', help='trained checkpoint')
+    parser.add_argument('out', help='checkpoint to write; must differ from the input')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    return parser.parse_args(argv)
+
+
+def load_strictly(model: torch.nn.Module, checkpoint: dict, name: str) -> None:
+    """Load the weights, refusing any that are missing or left over.
+
+    Raises:
+        CheckpointError: Names the first of them.
+    """
+    state = {key.removeprefix('module.'): value
+             for key, value in checkpoint.get('state_dict', checkpoint).items()}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise CheckpointError(f'{name}: does not fit the config: {lines[-1][:300]}. Name the '
+                              'config that it was trained with.') from error
+
+
+def save_atomically(checkpoint: dict, out: Path) -> None:
+    """Write beside the target, then rename, so that no half-written file carries its name."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
+    try:
+        torch.save(checkpoint, part)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@reports_user_errors
+def main(argv=None) -> int:
+    """Fuse; returns the exit code."""
+    args = parse_args(argv)
+    compat.setup()
+    out = Path(args.out)
+    if out.resolve() == Path(args.checkpoint).resolve():
+        raise UserError(f'{out}: would overwrite the trained checkpoint; name another file')
+    if out.is_dir():
+        raise UserError(f'{out}: is a folder; name a file, such as {out / "fused.pth"}')
+    cfg = load_config(args.config, args.cfg_options)
+    checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu',
+                                                  logger='silent')
+    if is_fused(checkpoint):
+        raise UserError(f'{args.checkpoint}: is fused already')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    model = MODELS.build(cfg.model)
+    load_strictly(model, checkpoint, args.checkpoint)
+    before = sum(p.numel() for p in model.parameters())
+    fuse_model(model)
+    after = sum(p.numel() for p in model.parameters())
+    meta = {key: value for key, value in checkpoint.get('meta', {}).items()
+            if key in ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')}
+    meta.update({FUSED_KEY: True, 'config': cfg.pretty_text})
+    save_atomically({'meta': meta, 'state_dict': weights_to_cpu(model.state_dict())}, out)
+    print(f'{out}: {before:,} -> {after:,} parameters')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,105 @@
+"""Test a checkpoint; flags and behaviour are those of MMDetection's tool.
+
+    python tools/test.py configs/lmsfa/lmsfa-n_1xb8-300e_peld.py work_dirs/.../best.pth
+    python tools/test.py CONFIG CHECKPOINT --show-dir overlays --out predictions.pkl
+"""
+import argparse
+import os
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from projects.lmsfa.engine import compat
+from projects.lmsfa.engine.checkpoint import FuseBeforeLoadHook, is_fused
+from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description='Test (and evaluate) a model.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file, plain or fused')
+    parser.add_argument('--work-dir', help='where logs and metrics go; default: '
+                        './work_dirs/<name of the config>')
+    parser.add_argument('--out', help='write the predictions to this .pkl file')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', help='save painted images to '
+                        '<work dir>/<time stamp>/<show dir>')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds each is shown')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config; lists as key="[a,b]" or key=a,b, '
+                        'nested ones as key="[(a,b),(c,d)]", quoted and without spaces')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how the processes were started')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    # The spelling depends on the release of PyTorch's launcher.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help='set by the launcher')
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def enable_tta(cfg: Config) -> None:
+    """Wrap the model and the pipeline for test-time augmentation, by flipping unless configured."""
+    if 'tta_model' not in cfg:
+        warnings.warn('the config has no `tta_model`; merging boxes with NMS at 0.5', stacklevel=2)
+        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(
+            nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+    if 'tta_pipeline' not in cfg:
+        warnings.warn('the config has no `tta_pipeline`; flipping horizontally', stacklevel=2)
+        dataset = cfg.test_dataloader.dataset
+        while 'dataset' in dataset:
+            dataset = dataset['dataset']
+        cfg.tta_pipeline = deepcopy(dataset.pipeline)
+        cfg.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[
+            [dict(type='RandomFlip', prob=1.), dict(type='RandomFlip', prob=0.)],
+            [dict(type='PackDetInputs', meta_keys=(
+                'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip',
+                'flip_direction'))],
+        ])
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+@reports_user_errors
+def main(argv=None) -> int:
+    """Test; returns the exit code."""
+    args = parse_args(argv)
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        raise UserError(f'--out {args.out}: the name must end in .pkl or .pickle')
+    compat.setup()
+    setup_cache_size_limit_of_dynamo()
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    cfg.load_from = args.checkpoint
+    check_data(cfg, ('test_dataloader',))
+    checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu',
+                                                  logger='silent')
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    if args.tta:
+        enable_tta(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if is_fused(checkpoint):
+        runner.register_hook(FuseBeforeLoadHook())
+    if args.out is not None:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
