@@ -99,10 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     run('tools/infer.py', CONFIG, checkpoint, data / 'images', '--out', work / 'predictions')
     run('tools/analysis_tools/side_by_side.py', subsets['test'], '--images', data / 'images',
         '--predictions', work / 'predictions/predictions.json', '--out', work / 'overlays',
-        '--sheet', work / 'overlays.jpg')
+        '--sheet', work / 'overlays.png')
     print_metrics(metrics)
     Console().print(f'Pictures (input | ground truth | prediction): {work}/overlays, '
-                    f'{work}/overlays.jpg')
+                    f'{work}/overlays.png')
     Console().print(f'Took {(time.time() - start) / 60:.1f} minutes.')
     return 0
 

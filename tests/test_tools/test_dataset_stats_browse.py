@@ -100,7 +100,7 @@ def test_overlay_has_the_papers_colours(data, tmp_path, capsys):
 def test_paper_colours_have_the_named_hues():
     adipose, bone, flavum, nerve = class_colors(
         ['adipose tissue', 'bone', 'ligamentum flavum', 'nerve'])
-    hues = [cv2.cvtColor(np.uint8([[color]]), cv2.COLOR_RGB2HSV)[0, 0, 0] * 2
+    hues = [cv2.cvtColor(np.uint8([[color]]), cv2.COLOR_RGB2HSV)[0, 0, 0].item() * 2
             for color in (adipose, bone, flavum, nerve)]
     assert 260 <= hues[0] <= 300  # purple
     assert hues[1] <= 15 or hues[1] >= 345  # red
@@ -121,6 +121,14 @@ def test_broken_image_is_told_and_the_rest_drawn(data, tmp_path, capsys):
     assert 'ä1.png: image cannot be decoded' in message
     assert 'is 7x7, the annotations are for 100x50' in message
     assert (tmp_path / 'out/val/ä2.png.png').is_file()
+
+
+def test_nothing_is_written_outside_the_output(data, tmp_path, capsys):
+    path = data / 'annotations/instances_val.json'
+    path.write_text(json.dumps(json.loads(path.read_text())).replace(
+        json.dumps('ä2.png'), '"../val/\\u00e42.png"'))
+    assert browse.main([str(path), '--out', str(tmp_path / 'out')]) == 2
+    assert 'leads out of the image folder' in capsys.readouterr().err
 
 
 def test_wrong_arguments(data, tmp_path, capsys):

@@ -13,34 +13,28 @@ import numpy as np
 from pycocotools import mask as mask_utils
 from rich.progress import track
 
-from projects.lmsfa.utils.drawing import class_colours, draw_masks, read_image, write_image
+from projects.lmsfa.datasets.coco_file import load_coco
+from projects.lmsfa.datasets.conversion.images import read_upright
+from projects.lmsfa.datasets.conversion.records import ConversionError
+from projects.lmsfa.datasets.figures import draw_annotations, write_png
 
-
-def decode(segmentation: list | dict, height: int, width: int) -> np.ndarray:
-    """Mask (H, W) of COCO polygons, RLE or compressed RLE."""
-    if isinstance(segmentation, list):
-        segmentation = mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        segmentation = mask_utils.frPyObjects(segmentation, height, width)
-    return mask_utils.decode(segmentation)
+SHEET_IMAGES = 6
+SHEET_WIDTH = 1260
 
 
 def picture(image: np.ndarray, annotations: list[dict], predictions: list[dict],
             names: dict[int, str]) -> np.ndarray:
-    """Three panels in a row, (H, 3 W, 3)."""
-    colours = dict(zip(names, class_colours(list(names.values())), strict=True))
-    height, width = image.shape[:2]
-    panels = [image]
-    for records in (annotations, predictions):
-        # Large first, so that small ones stay visible.
-        masks = [(decode(r['segmentation'], height, width), r) for r in records]
-        masks.sort(key=lambda pair: -int(pair[0].sum()))
-        texts = [f'{names[r["category_id"]]} {r["score"]:.2f}' if 'score' in r
-                 else names[r['category_id']] for _, r in masks]
-        panels.append(draw_masks(image, [m for m, _ in masks],
-                                 [colours[r['category_id']] for _, r in masks],
-                                 texts if len(names) > 1 else ()))
-    return np.hstack(panels)
+    """Input, ground truth and prediction in a row, RGB (H, 3 W, 3)."""
+    drawn = [dict(record, area=float(mask_utils.area(record['segmentation'])))
+             for record in predictions]
+    return np.hstack([image, draw_annotations(image, annotations, names),
+                      draw_annotations(image, drawn, names)])
+
+
+def fit(image: np.ndarray, width: int) -> np.ndarray:
+    """The image at another width."""
+    height = round(image.shape[0] * width / image.shape[1])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,14 +51,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--sheet', type=Path,
                         help='also one picture of six of the images, evenly spread')
     args = parser.parse_args(argv)
-    for path in (args.ann, args.predictions):
-        if not path.is_file():
-            print(f'{path}: no such file', file=sys.stderr)
-            return 2
-    truth = json.loads(args.ann.read_text(encoding='utf-8'))
+    try:
+        return draw(args)
+    except (ConversionError, OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+
+
+def draw(args: argparse.Namespace) -> int:
+    """Draw what the options name.
+
+    Raises:
+        ConversionError: The annotations cannot be used.
+        OSError: An image or the predictions cannot be read, or a picture not be written.
+        ValueError: The predictions are not JSON.
+    """
+    truth = load_coco(args.ann)
     predictions = json.loads(args.predictions.read_text(encoding='utf-8'))
-    if isinstance(predictions, dict):
-        predictions = predictions['annotations']
     names = {c['id']: c['name'] for c in truth['categories']}
     by_image, predicted = defaultdict(list), defaultdict(list)
     for record in truth['annotations']:
@@ -76,29 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     images = truth['images']
     if args.num and args.num < len(images):
         images = [images[i] for i in np.linspace(0, len(images) - 1, args.num).astype(int)]
-    on_sheet = set(np.linspace(0, len(images) - 1, min(6, len(images))).astype(int))
+    on_sheet = set(np.linspace(0, len(images) - 1, min(SHEET_IMAGES, len(images))).astype(int))
     rows = []
     for i, info in enumerate(track(images, description='Drawing')):
-        try:
-            image = read_image(args.images / info['file_name'])
-        except (FileNotFoundError, ValueError) as error:
-            print(error, file=sys.stderr)
-            return 1
         found = predicted.get(info['file_name'], predicted.get(info['id'], []))
-        drawing = picture(image, by_image[info['id']], found, names)
-        write_image((args.out / info['file_name']).with_suffix('.jpg'), drawing)
+        drawing = picture(read_upright(args.images / info['file_name']), by_image[info['id']],
+                          found, names)
+        write_png((args.out / info['file_name']).with_suffix('.png'), drawing)
         if i in on_sheet and args.sheet:
-            rows.append(fit(drawing, 1260))
-    if args.sheet and rows:
-        write_image(args.sheet, np.vstack(rows))
+            rows.append(fit(drawing, SHEET_WIDTH))
+    if rows:
+        write_png(args.sheet, np.vstack(rows))
     print(f'{len(images)} pictures in {args.out}')
     return 0
-
-
-def fit(image: np.ndarray, width: int) -> np.ndarray:
-    """The image at another width."""
-    height = round(image.shape[0] * width / image.shape[1])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 if __name__ == '__main__':

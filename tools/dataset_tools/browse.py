@@ -10,7 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from projects.lmsfa.datasets.coco_file import find_annotation_files, image_folder, load_coco
+from projects.lmsfa.datasets.coco_file import (
+    find_annotation_files,
+    image_folder,
+    load_coco,
+    output_name,
+)
 from projects.lmsfa.datasets.conversion.images import read_upright
 from projects.lmsfa.datasets.conversion.progress import progress
 from projects.lmsfa.datasets.conversion.records import UNSPLIT, ConversionError, RecordError
@@ -60,7 +65,7 @@ def draw_file(path: Path, folder: Path, out: Path, args: argparse.Namespace) -> 
         if args.beside:
             drawn = np.concatenate([pixels, drawn], axis=1)
         # the whole name, so that a.png and a.jpg do not meet
-        write_png(out / f'{image["file_name"]}.png', drawn)
+        write_png(out / f'{output_name(image["file_name"])}.png', drawn)
     print(f'{path}: {len(images) - len(problems)} pictures in {out}')
     return problems
 
@@ -76,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='gets a folder for each subset')
     parser.add_argument('--num', type=int, default=0,
-                        help='draw that many images of each subset, chosen by --seed (default: all)')
+                        help='draw so many images of each subset, chosen by --seed (default: all)')
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
     parser.add_argument('--opacity', type=float, default=0.4, help='of the masks (default: 0.4)')
     parser.add_argument('--beside', action='store_true',

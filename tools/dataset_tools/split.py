@@ -6,7 +6,7 @@ import argparse
 import copy
 import sys
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from projects.lmsfa.datasets.coco_file import (
@@ -16,6 +16,7 @@ from projects.lmsfa.datasets.coco_file import (
     format_table,
     image_folder,
     load_coco,
+    output_name,
 )
 from projects.lmsfa.datasets.conversion.images import LINK_MODES, place_image
 from projects.lmsfa.datasets.conversion.progress import progress
@@ -233,7 +234,7 @@ def write(args: argparse.Namespace, parts: dict[str, Any], manifest: dict[str, A
                     raise ConversionError(f'{path}: no such image; give --image-dir')
                 record = SourceImage(subset, image['file_name'], image['width'], image['height'],
                                      path=path)
-                place_image(record, stage / 'images' / PurePosixPath(image['file_name']),
+                place_image(record, stage / 'images' / output_name(image['file_name']),
                             args.images)
         write_json(stage / 'split.json', manifest)
 

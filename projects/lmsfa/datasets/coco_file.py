@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,18 @@ def image_folder(annotation_file: Path) -> Path:
             return folder
     raise ConversionError(f'{annotation_file}: no {root / subset} and no {root / "images"}; '
                           'give the image folder with --images')
+
+
+def output_name(file_name: str) -> PurePosixPath:
+    """``file_name`` of an image as a path to write below an output folder.
+
+    Raises:
+        ConversionError: it would lead out of the folder.
+    """
+    name = PurePosixPath(file_name.replace('\\', '/'))
+    if name.is_absolute() or '..' in name.parts or ':' in name.parts[0]:
+        raise ConversionError(f'{file_name}: leads out of the image folder; make it relative')
+    return name
 
 
 def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.ndarray:

@@ -94,14 +94,23 @@ def check_data(config: Config, loaders: tuple[str, ...]) -> None:
             if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
                 continue
             root = Path(dataset.get('data_root') or '.')
-            wanted = [('ann_file', dataset.get('ann_file'), Path.exists)]
-            prefixes = dataset.get('data_prefix') or {}
-            wanted += [(f'data_prefix.{name}', value, Path.is_dir)
-                       for name, value in prefixes.items()]
-            for field, value, exists in wanted:
-                if not value or '://' in str(value) or exists(root / value):
-                    continue
-                raise UserError(
-                    f'{root / value}: no such file or folder ({key}.{field} of the config). Put '
-                    f'the data there, or name it: --cfg-options {key}.data_root=DIR '
-                    f'{key}.{field}=PATH')
+            _require(root, key, 'ann_file', dataset.get('ann_file'), Path.exists)
+            for name, value in (dataset.get('data_prefix') or {}).items():
+                _require(root, key, f'data_prefix.{name}', value, Path.is_dir)
+        evaluator = loader.replace('_dataloader', '_evaluator')
+        metrics = config.get(evaluator) or []
+        single = isinstance(metrics, dict)
+        for i, metric in enumerate([metrics] if single else metrics):
+            _require(Path('.'), evaluator if single else f'{evaluator}.{i}', 'ann_file',
+                     metric.get('ann_file'), Path.exists)
+
+
+def _require(root: Path, key: str, field: str, value: str | None, exists: Callable) -> None:
+    """Raise unless ``root / value`` exists; empty and remote values are none of our business."""
+    if not value or '://' in str(value) or '://' in str(root) or exists(root / value):
+        return
+    options = f'{key}.{field}=PATH'
+    if field != 'ann_file' or root != Path('.'):
+        options = f'{key}.data_root=DIR {options}'
+    raise UserError(f'{root / value}: no such file or folder ({key}.{field} of the config). Put '
+                    f'the data there, or name it: --cfg-options {options}')

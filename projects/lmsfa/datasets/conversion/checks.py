@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .geometry import bounding_box, is_simple, polygons_area
+from .geometry import bounding_box, is_simple, mask_to_polygons, polygons_area
+from .images import ImageFacts
 from .records import RecordError, SourceInstance
 
 MAX_OVERSHOOT = 0.01
@@ -53,6 +54,32 @@ def check_ring(points: np.ndarray, width: int, height: int,
     return points
 
 
+def check_stated_size(stated: tuple, facts: ImageFacts, fields: str,
+                      warn: Callable[[str, str], None]) -> None:
+    """Compares the size that an annotation file states with the image's own, which counts.
+
+    Args:
+        stated: (width, height), or (None, None) where the file states none.
+        facts: The image.
+        fields: Names of the fields that state it, for the message.
+        warn: Called with kind and reason where the file is wrong.
+
+    Raises:
+        RecordError: the file was made in the frame of the stored pixels of a rotated image, or is
+            wrong about it; nothing tells which.
+    """
+    if stated in ((None, None), facts.size):
+        return
+    text = f'{stated[0]}x{stated[1]}'
+    if stated == (facts.stored_width, facts.stored_height):
+        raise RecordError(
+            'frame unclear',
+            f'EXIF orientation {facts.orientation}, but the stated size {text} is that of the '
+            f'stored pixels; correct {fields} if the points are upright, or pass --ignore-exif if '
+            'all files are in the stored frame')
+    warn('wrong size stated', f'says {text}, the image is {facts.size[0]}x{facts.size[1]}')
+
+
 def make_instance(category: int, polygons: Sequence[np.ndarray], where: str,
                   warn: Callable[[str, str], None], area: float | None = None) -> SourceInstance:
     """Instance of checked rings.
@@ -78,6 +105,30 @@ def make_instance(category: int, polygons: Sequence[np.ndarray], where: str,
         warn('under one pixel',
              f'{width:.2f}x{height:.2f} pixels; MMDetection leaves such boxes out of training')
     return SourceInstance(category, list(polygons), area, where)
+
+
+def place_bitmap(mask: np.ndarray, left: int, top: int, width: int,
+                 height: int) -> tuple[list[np.ndarray], float]:
+    """Outlines of a bitmap in its image, and its area in square pixels.
+
+    Args:
+        mask: Booleans of shape (h, w).
+        left: Column of its first pixel in the image.
+        top: Row of its first pixel in the image.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Raises:
+        RecordError: the bitmap is empty or reaches outside the image.
+    """
+    if not mask.any():
+        raise RecordError('zero area', 'the bitmap is empty')
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if (left + columns[0] < 0 or top + rows[0] < 0 or left + columns[-1] >= width
+            or top + rows[-1] >= height):
+        raise RecordError('outside the image', f'a bitmap of {mask.shape[1]}x{mask.shape[0]} at '
+                          f'{left}, {top} reaches outside the image of {width}x{height}')
+    return [ring + (left, top) for ring in mask_to_polygons(mask)], float(mask.sum())
 
 
 class DuplicateFilter:

@@ -108,6 +108,23 @@ def bridge_holes(exterior: np.ndarray, holes: Sequence[np.ndarray]) -> np.ndarra
     return ring
 
 
+def subtract_holes(exterior: np.ndarray,
+                   holes: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float]:
+    """Rings that enclose an exterior without its holes, and their area in square pixels.
+
+    Args:
+        exterior: Ring of shape (N, 2).
+        holes: Rings of shape (K, 2); they may reach over the exterior and over each other.
+    """
+    rest = make_valid(Polygon(exterior)).difference(
+        unary_union([make_valid(Polygon(hole)) for hole in holes]))
+    rings = [bridge_holes(np.asarray(part.exterior.coords)[:-1],
+                          [np.asarray(hole.coords)[:-1] for hole in part.interiors])
+             for part in getattr(rest, 'geoms', [rest])
+             if isinstance(part, Polygon) and not part.is_empty]
+    return rings, float(rest.area)
+
+
 def mask_to_polygons(mask: np.ndarray) -> list[np.ndarray]:
     """Outlines of a mask along pixel borders, so that rasterising them gives the mask back.
 

@@ -11,19 +11,19 @@ import base64
 import binascii
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .checks import DuplicateFilter, check_ring, make_instance
+from .checks import DuplicateFilter, check_ring, check_stated_size, make_instance, place_bitmap
 from .classes import ClassMap
-from .geometry import circle, clip_to_frame, mask_to_polygons, rectangle
+from .geometry import circle, clip_to_frame, rectangle
 from .images import ImageFacts, read_facts
 from .progress import progress
-from .records import IMAGE_SUFFIXES, UNSPLIT, RecordError, SourceImage
+from .records import IMAGE_SUFFIXES, UNSPLIT, RecordError, SourceImage, SourceInstance
 from .report import ConversionReport
 
 SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask')
@@ -149,7 +149,10 @@ class _Reader:
                     file, facts = None, drawn_on
         if facts is None:
             raise problem
-        self._check_size(path, content, facts)
+        check_stated_size(
+            (content.get('imageWidth'), content.get('imageHeight')), facts,
+            'imageWidth and imageHeight',
+            lambda kind, reason: self.report.warn(UNSPLIT, path, '', kind, reason))
         suffix = file.suffix if file is not None else _embedded_suffix(embedded)
         return self.describe(path.with_suffix(suffix), file, facts, path)
 
@@ -187,22 +190,8 @@ class _Reader:
             read_bytes=None if file is not None else lambda: _decode(
                 json.loads(annotation.read_bytes().decode('utf-8-sig'))['imageData']))
 
-    def _check_size(self, path: Path, content: dict[str, Any], facts: ImageFacts) -> None:
-        stated = (content.get('imageWidth'), content.get('imageHeight'))
-        if stated == (None, None) or stated == facts.size:
-            return
-        text = f'{stated[0]}x{stated[1]}'
-        if stated == (facts.stored_width, facts.stored_height):
-            raise RecordError(
-                'frame unclear',
-                f'EXIF orientation {facts.orientation}, but the stated size {text} is that of the '
-                'stored pixels; correct imageWidth and imageHeight if the points are upright, or '
-                'pass --ignore-exif if all files are in the stored frame')
-        self.report.warn(UNSPLIT, path, '', 'wrong size stated',
-                         f'says {text}, the image is {facts.size[0]}x{facts.size[1]}')
-
     def _read_shapes(self, path: Path, shapes: list, image: SourceImage) -> None:
-        groups: dict[tuple[int, Any], list[tuple[int, list[np.ndarray]]]] = {}
+        groups: dict[tuple, list[SourceInstance]] = {}
         group_classes: dict[Any, str] = {}
         duplicates = DuplicateFilter()
         for number, shape in enumerate(shapes):
@@ -215,10 +204,10 @@ class _Reader:
                 if not isinstance(shape, dict):
                     raise RecordError('broken record', 'is not an object')
                 category = self.classes.index(str(shape.get('label', '')))
-                polygons = shape_polygons(shape, image.width, image.height, warn)
+                polygons, area = shape_polygons(shape, image.width, image.height, warn)
                 duplicates.check(category, polygons, where)
                 # the parts are checked one by one, so that one bad part does not take the others
-                make_instance(category, polygons, where, warn)
+                part = make_instance(category, polygons, where, warn, area)
             except RecordError as error:
                 self.report.skip(UNSPLIT, path, where, error.kind, error.reason)
                 continue
@@ -230,16 +219,16 @@ class _Reader:
                          f'group {group} holds {label!r} and {self.classes.names[category]!r}; '
                          'kept as one object of each')
             key = ('alone', number) if group is None else (category, str(group))
-            groups.setdefault(key, []).append((number, category, polygons))
-        for members in groups.values():
-            numbers = ', '.join(str(number) for number, _, _ in members)
-            rings = [ring for _, _, polygons in members for ring in polygons]
-            image.instances.append(
-                make_instance(members[0][1], rings, f'shape {numbers}', lambda *_: None))
-            self.report.merged[UNSPLIT] += len(members) - 1
+            groups.setdefault(key, []).append(part)
+        for parts in groups.values():
+            image.instances.append(parts[0] if len(parts) == 1 else make_instance(
+                parts[0].category, [ring for part in parts for ring in part.polygons],
+                ', '.join(part.where for part in parts), lambda *_: None))
+            self.report.merged[UNSPLIT] += len(parts) - 1
 
 
-def shape_polygons(shape: dict[str, Any], width: int, height: int, warn) -> list[np.ndarray]:
+def shape_polygons(shape: dict[str, Any], width: int, height: int,
+                   warn: Callable[[str, str], None]) -> tuple[list[np.ndarray], float | None]:
     """Rings of one LabelMe shape.
 
     Args:
@@ -249,7 +238,8 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int, warn) -> list
         warn: Called with kind and reason for points put right.
 
     Returns:
-        Rings of shape (N, 2) in pixels, inside the image.
+        Rings of shape (N, 2) in pixels, inside the image, and their area where it is known
+        better than from the rings.
 
     Raises:
         RecordError: the shape has no area or its points cannot be read.
@@ -265,13 +255,13 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int, warn) -> list
     if points.ndim != 2 or points.shape[1] != 2:
         raise RecordError('odd number of coordinates', 'points are not pairs of x and y')
     if kind == 'polygon':
-        return [check_ring(points, width, height, warn)]
+        return [check_ring(points, width, height, warn)], None
     if len(points) != 2:
         raise RecordError('too few points', f'a {kind} has 2 points, not {len(points)}')
     if not np.isfinite(points).all():
         raise RecordError('not finite', 'a coordinate is not a finite number')
     if kind == 'rectangle':
-        return [check_ring(rectangle(*points), width, height, warn)]
+        return [check_ring(rectangle(*points), width, height, warn)], None
     if kind == 'mask':
         return _mask_polygons(shape, points, width, height)
     radius = float(np.hypot(*(points[1] - points[0])))
@@ -284,25 +274,20 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int, warn) -> list
         if not parts:
             raise RecordError('outside the image', 'the circle lies outside the image')
         warn('clipped', 'the circle reaches outside the image, cut at its border')
-        return parts
-    return [ring]
+        return parts, None
+    return [ring], None
 
 
 def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int,
-                   height: int) -> list[np.ndarray]:
-    """Rings of a mask shape: a PNG whose first pixel lies at the first point."""
+                   height: int) -> tuple[list[np.ndarray], float]:
+    """Rings and area of a mask shape: a PNG whose first pixel lies at the first point."""
     try:
         with Image.open(io.BytesIO(_decode(shape.get('mask')))) as image:
             mask = np.asarray(image.convert('L')) != 0
     except (OSError, SyntaxError) as error:
         raise RecordError('broken record', f'its mask cannot be decoded ({error})') from error
     left, top = np.floor(points.min(axis=0)).astype(int)
-    if left < 0 or top < 0 or left + mask.shape[1] > width or top + mask.shape[0] > height:
-        raise RecordError('outside the image', f'a mask of {mask.shape[1]}x{mask.shape[0]} at '
-                          f'{left}, {top} reaches outside the image of {width}x{height}')
-    if not mask.any():
-        raise RecordError('zero area', 'the mask is empty')
-    return [ring + (left, top) for ring in mask_to_polygons(mask)]
+    return place_bitmap(mask, int(left), int(top), width, height)
 
 
 def _decode(text: Any) -> bytes:

@@ -15,6 +15,9 @@ import numpy as np
 UNSPLIT = 'all'
 """Subset name of a data set that has no split yet."""
 
+SUBSET_NAMES = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
+"""Folder names that mean a subset."""
+
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'})
 """File name endings, lower case, that count as images."""
 

@@ -18,10 +18,15 @@ import numpy as np
 from .checks import DuplicateFilter, check_ring, make_instance
 from .images import read_facts
 from .progress import progress
-from .records import IMAGE_SUFFIXES, UNSPLIT, ConversionError, RecordError, SourceImage
+from .records import (
+    IMAGE_SUFFIXES,
+    SUBSET_NAMES,
+    UNSPLIT,
+    ConversionError,
+    RecordError,
+    SourceImage,
+)
 from .report import ConversionReport
-
-SUBSET_NAMES = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
 
 
 @dataclass(frozen=True)
