@@ -75,7 +75,7 @@ def draw_statistics(subsets: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     for name, color in zip(names, colors, strict=True):
         axes.hist(together[name][:, 0], bins=SIZE_BINS, range=(0, 1), histtype='step', color=color,
                   label=name)
-    axes.set_xlabel('square root of area, as a part of the image')
+    axes.set_xlabel('size: √(area / image area)')
     axes.set_ylabel('instances')
     axes.set_yscale('symlog')
     axes.legend()

@@ -2,6 +2,8 @@
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
+from .palette import PELD_PALETTE, class_colors
+
 
 @DATASETS.register_module()
 class PELDDataset(CocoDataset):
@@ -11,8 +13,8 @@ class PELDDataset(CocoDataset):
     """
 
     METAINFO = {
-        'classes': ('adipose tissue', 'bone', 'ligamentum flavum', 'nerve'),
-        'palette': [(160, 32, 240), (220, 20, 60), (255, 215, 0), (0, 200, 80)],
+        'classes': tuple(PELD_PALETTE),
+        'palette': list(PELD_PALETTE.values()),
     }
 
 
@@ -20,4 +22,4 @@ class PELDDataset(CocoDataset):
 class NucleiDataset(CocoDataset):
     """2018 Data Science Bowl (BBBC038v1): nuclei in microscopy, one class."""
 
-    METAINFO = {'classes': ('nucleus',), 'palette': [(0, 200, 80)]}
+    METAINFO = {'classes': ('nucleus',), 'palette': class_colors(['nucleus'])}

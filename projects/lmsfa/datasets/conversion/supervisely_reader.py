@@ -73,8 +73,8 @@ def find_datasets(source: Path) -> dict[Path, str]:
     Raises:
         ConversionError: there is none, or two mean the same subset.
     """
-    folders = sorted(path.parent for path in (source, *source.rglob('*/'))
-                     for path in [path / 'ann'] if path.is_dir() and (path.parent / 'img').is_dir())
+    folders = sorted(folder.parent for folder in source.rglob('ann')
+                     if folder.is_dir() and (folder.parent / 'img').is_dir())
     if not folders:
         raise ConversionError(f'{source}: no folder with ann/ and img/; give the directory of a '
                               'Supervisely project')

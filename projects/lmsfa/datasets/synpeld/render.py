@@ -87,7 +87,7 @@ def _tissue(scene: Scene, textures: dict[str, np.ndarray], raster: Field, lamp: 
         soft = cv2.GaussianBlur(mask, (0, 0), max(0.6, item.softness * zoom * n / 4))
         weight = soft.astype(np.float32) / 255
         occlusion = cv2.GaussianBlur(mask, (0, 0), n * 0.018).astype(np.float32) / 255
-        layer[..., :3] *= (1 - 0.42 * occlusion * (1 - weight))[..., None]
+        layer[..., :3] *= (1 - 0.30 * occlusion * (1 - weight))[..., None]
         inside = cv2.distanceTransform((soft > 127).astype(np.uint8), cv2.DIST_L2, 3)
         reach = item.relief * 1.5 * zoom * n / 2
         profile = 1 - np.clip(inside / reach, 0, 1)

@@ -59,20 +59,24 @@ def _vessels(rng, count: int, angle: float, step: float, thickness: float) -> np
 def _muscle(rng) -> tuple[np.ndarray, np.ndarray]:
     shape = (SIDE, SIDE)
     base = np.tile(_between(rng, _rgb(0.62, 0.24, 0.20), _rgb(0.66, 0.36, 0.31)), (*shape, 1))
-    fibre = streaks(rng, SIDE, rng.uniform(0, np.pi), rng.uniform(40, 80), 4, 0.06)
-    lump = fbm(rng, shape, rng.uniform(6, 10), 4, 0.55)
-    base = _mix(base, _rgb(0.82, 0.60, 0.54), 0.45 * smoothstep(fibre + 0.4 * lump, 0.3, 2.2))
+    fibre = streaks(rng, SIDE, rng.uniform(0, np.pi), rng.uniform(30, 70), rng.uniform(5, 14), 0.06)
+    lump = fbm(rng, shape, rng.uniform(6, 10), 5, 0.6)
+    pale = fbm(rng, shape, rng.uniform(3, 6), 4, 0.6)
+    fibrous = np.float32(rng.uniform(0.15, 0.8))
+    base = _mix(base, _rgb(0.84, 0.66, 0.58), rng.uniform(0.2, 0.75) * smoothstep(pale, 0.3, 1.8))
+    base = _mix(base, _rgb(0.82, 0.60, 0.54),
+                0.5 * fibrous * smoothstep(fibre + 0.6 * lump, 0.2, 2.2))
     base = _mix(base, _rgb(0.34, 0.05, 0.05), 0.75 * smoothstep(value_noise(rng, shape, 7), 0.1, 1.6))
     base = _mix(base, _rgb(0.45, 0.06, 0.06), 0.6 * _vessels(rng, 14, rng.uniform(0, 6), 6, 1.6))
-    return base * (1 + 0.10 * lump[..., None]), 0.012 * fibre + 0.03 * lump
+    return base * (1 + 0.10 * lump[..., None]), 0.006 * fibrous * fibre + 0.03 * lump
 
 
 def _nerve(rng) -> tuple[np.ndarray, np.ndarray]:
     shape = (SIDE, SIDE)
-    base = np.tile(_between(rng, _rgb(0.90, 0.84, 0.76), _rgb(0.88, 0.73, 0.68)), (*shape, 1))
+    base = np.tile(_between(rng, _rgb(0.90, 0.84, 0.72), _rgb(0.87, 0.70, 0.65)), (*shape, 1))
     slow = fbm(rng, shape, 5, 2)
     grain = streaks(rng, SIDE, 0.0, 45, 2, 0.02, 2)
-    base = _mix(base, _rgb(0.82, 0.55, 0.50), 0.35 * smoothstep(slow, 0.0, 2.0))
+    base = _mix(base, _rgb(0.82, 0.55, 0.50), rng.uniform(0.2, 0.7) * smoothstep(slow, -0.3, 1.8))
     base = base * (1 + 0.025 * grain[..., None])
     vessels = _vessels(rng, rng.integers(22, 40), 0.0, 5, rng.uniform(0.9, 1.5))
     base = _mix(base, _rgb(0.66, 0.14, 0.14), rng.uniform(0.5, 0.85) * vessels)
@@ -83,26 +87,30 @@ def _ligament(rng) -> tuple[np.ndarray, np.ndarray]:
     shape = (SIDE, SIDE)
     base = np.tile(_between(rng, _rgb(0.86, 0.72, 0.38), _rgb(0.88, 0.79, 0.58)), (*shape, 1))
     angle = np.pi / 2 + rng.normal(0, 0.5)
-    fibre = streaks(rng, SIDE, angle, rng.uniform(45, 85), rng.uniform(2, 5), 0.035)
-    slow = fbm(rng, shape, 6, 3)
-    base = _mix(base, _rgb(0.95, 0.91, 0.78), 0.6 * smoothstep(fibre, 0.4, 2.0))
-    base = _mix(base, _rgb(0.66, 0.43, 0.24), 0.55 * smoothstep(-fibre + 0.3 * slow, 0.5, 2.2))
-    base = _mix(base, _rgb(0.78, 0.42, 0.32), 0.4 * smoothstep(slow, 0.4, 2.0))
-    return base, 0.014 * fibre + 0.012 * slow
+    fibre = streaks(rng, SIDE, angle, rng.uniform(45, 85), rng.uniform(3, 9), 0.05)
+    fibre = 0.7 * fibre + 0.5 * streaks(rng, SIDE, angle + rng.normal(0, 0.2), 130, 8, 0.04, 2)
+    slow = fbm(rng, shape, 6, 4, 0.6)
+    strength = np.float32(rng.uniform(0.35, 1.0))
+    base = _mix(base, _rgb(0.95, 0.91, 0.78), 0.6 * strength * smoothstep(fibre, 0.2, 2.0))
+    base = _mix(base, _rgb(0.70, 0.48, 0.27),
+                0.5 * strength * smoothstep(-fibre + 0.4 * slow, 0.3, 2.4))
+    base = _mix(base, _rgb(0.80, 0.46, 0.36), rng.uniform(0.2, 0.6) * smoothstep(slow, 0.2, 1.8))
+    base = _mix(base, _rgb(0.66, 0.14, 0.12), 0.5 * _vessels(rng, 8, angle, 5, 0.9))
+    return base, 0.0055 * strength * fibre + 0.022 * slow
 
 
 def _adipose(rng) -> tuple[np.ndarray, np.ndarray]:
     shape = (SIDE, SIDE)
-    base = np.tile(_between(rng, _rgb(0.91, 0.71, 0.30), _rgb(0.90, 0.76, 0.46)), (*shape, 1))
+    base = np.tile(_between(rng, _rgb(0.90, 0.68, 0.30), _rgb(0.90, 0.78, 0.54)), (*shape, 1))
     cells = rng.uniform(20, 34)
     dome, shade = lobules(rng, SIDE, cells)
     slow = fbm(rng, shape, 5, 3)
     base = base * (1 + 0.06 * shade[..., None])
-    base = _mix(base, _rgb(0.70, 0.36, 0.16), 0.75 * (1 - smoothstep(dome, 0.0, 0.55)))
+    base = _mix(base, _rgb(0.70, 0.36, 0.16), rng.uniform(0.35, 0.7) * (1 - smoothstep(dome, 0.0, 0.55)))
     base = _mix(base, _rgb(0.97, 0.86, 0.55), 0.45 * smoothstep(dome, 0.6, 1.0))
-    base = _mix(base, _rgb(0.74, 0.24, 0.18), 0.5 * smoothstep(slow, 0.5, 2.2))
+    base = _mix(base, _rgb(0.74, 0.24, 0.18), rng.uniform(0.2, 0.6) * smoothstep(slow, 0.2, 2.0))
     base = _mix(base, _rgb(0.62, 0.12, 0.12), 0.6 * _vessels(rng, 8, rng.uniform(0, 6), 5, 1.0))
-    return base, (0.85 / cells) * np.sqrt(dome) + 0.01 * slow
+    return base, (rng.uniform(0.4, 0.8) / cells) * np.sqrt(dome) + 0.01 * slow
 
 
 def _bone(rng) -> tuple[np.ndarray, np.ndarray]:
@@ -110,12 +118,13 @@ def _bone(rng) -> tuple[np.ndarray, np.ndarray]:
     base = np.tile(_between(rng, _rgb(0.90, 0.79, 0.73), _rgb(0.87, 0.69, 0.64)), (*shape, 1))
     rough = fbm(rng, shape, rng.uniform(24, 40), 4, 0.75)
     slow = fbm(rng, shape, 5, 3)
-    pits = smoothstep(value_noise(rng, shape, rng.uniform(50, 75)), 1.1, 2.0)
+    porous = smoothstep(fbm(rng, shape, 5, 2), -0.6, 1.2) * np.float32(rng.uniform(0.3, 1.0))
+    pits = porous * smoothstep(fbm(rng, shape, rng.uniform(60, 95), 2, 0.7), 0.7, 2.2)
     base = base * (1 + 0.07 * rough[..., None])
-    base = _mix(base, _rgb(0.78, 0.42, 0.40), 0.55 * smoothstep(slow + 0.3 * rough, 0.3, 2.2))
-    base = _mix(base, _rgb(0.52, 0.12, 0.12), 0.75 * pits)
+    base = _mix(base, _rgb(0.78, 0.42, 0.40), rng.uniform(0.3, 0.8) * smoothstep(slow + 0.3 * rough, 0.0, 2.2))
+    base = _mix(base, _rgb(0.58, 0.20, 0.18), 0.75 * pits)
     scratch = streaks(rng, SIDE, rng.uniform(0, np.pi), 110, 12, 0.01, 2)
-    return base, 0.009 * rough - 0.02 * pits + 0.03 * slow + 0.004 * scratch
+    return base, 0.0075 * rough - 0.012 * pits + 0.03 * slow + 0.002 * scratch
 
 
 _MAKERS = dict(zip((BACKGROUND, *CLASSES), (_muscle, _adipose, _bone, _ligament, _nerve)))
