@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader, weights_to_cpu
 
 from projects.lmsfa.engine import compat
-from projects.lmsfa.engine.checkpoint import FUSED_KEY, CheckpointError, is_fused
+from projects.lmsfa.engine.checkpoint import FUSED_KEY, is_fused, load_strictly
 from projects.lmsfa.models.utils.fuse import fuse_model
 from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
 
@@ -31,22 +31,6 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     return parser.parse_args(argv)
-
-
-def load_strictly(model: torch.nn.Module, checkpoint: dict, name: str) -> None:
-    """Load the weights, refusing any that are missing or left over.
-
-    Raises:
-        CheckpointError: Names the first of them.
-    """
-    state = {key.removeprefix('module.'): value
-             for key, value in checkpoint.get('state_dict', checkpoint).items()}
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise CheckpointError(f'{name}: does not fit the config: {lines[-1][:300]}. Name the '
-                              'config that it was trained with.') from error
 
 
 def save_atomically(checkpoint: dict, out: Path) -> None:
@@ -83,7 +67,7 @@ def main(argv=None) -> int:
     after = sum(p.numel() for p in model.parameters())
     meta = {key: value for key, value in checkpoint.get('meta', {}).items()
             if key in ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')}
-    meta.update({FUSED_KEY: True, 'config': cfg.pretty_text})
+    meta.update({FUSED_KEY: True, 'cfg': cfg.pretty_text})
     save_atomically({'meta': meta, 'state_dict': weights_to_cpu(model.state_dict())}, out)
     print(f'{out}: {before:,} -> {after:,} parameters')
     return 0

@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import zipfile
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ def _is_plain(node: ast.AST) -> bool:
 def is_plain_config(text: str) -> bool:
     """Whether a config's text only assigns plain values to names.
 
-    mmengine runs the text as Python when it resumes. What it writes itself is plain; anything
-    else (imports, calls, ``_base_`` files, ``{{templates}}``) could carry code.
+    mmengine runs ``meta.config`` as Python when it resumes, and mmdet's inferencer ``meta.cfg``.
+    What mmengine writes itself is plain; anything else (imports, calls, ``_base_`` files,
+    ``{{templates}}``) could carry code.
 
     Args:
         text (str): ``checkpoint['meta']['config']`` or ``['cfg']``.
@@ -78,13 +80,13 @@ def is_plain_config(text: str) -> bool:
 
 
 def _withhold_code(checkpoint: Any, filename: str) -> None:
-    """Take a config text that is more than plain values out of a checkpoint's meta."""
+    """Take config texts that are more than plain values out of a checkpoint's meta."""
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    text = meta.get('config') if isinstance(meta, dict) else None
-    if text is not None and not (isinstance(text, str) and is_plain_config(text)):
-        del meta['config']
-        print_log(f'{filename}: its `meta.config` is more than plain values and is ignored, '
-                  'because resuming would run it as Python', logger='current', level=30)
+    for key in ('cfg', 'config') if isinstance(meta, dict) else ():
+        if key in meta and not (isinstance(meta[key], str) and is_plain_config(meta[key])):
+            del meta[key]
+            print_log(f'{filename}: its `meta.{key}` is more than plain values and is ignored, '
+                      'because mmengine would run it as Python', logger='current', level=WARNING)
 
 
 def read_checkpoint(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
@@ -154,6 +156,29 @@ def match_form(model: nn.Module, checkpoint: Any) -> nn.Module:
         from projects.lmsfa.models.utils.fuse import fuse_model
         fuse_model(model)
     return model
+
+
+def load_strictly(model: nn.Module, checkpoint: Any, name: str | os.PathLike) -> None:
+    """Load a checkpoint's weights, refusing any that are missing, left over or of another shape.
+
+    Args:
+        model (nn.Module): Model in the checkpoint's form; see :func:`match_form`.
+        checkpoint: What :func:`read_checkpoint` gave.
+        name (str | os.PathLike): The file, for messages.
+
+    Raises:
+        CheckpointError: The checkpoint holds no weights or does not fit.
+    """
+    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(f'{name}: holds no weights (`state_dict`)')
+    try:
+        model.load_state_dict({key.removeprefix('module.'): value
+                               for key, value in state.items()})
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise CheckpointError(f'{name}: does not fit the config: {first[:200]} ... Name the '
+                              'config that it was trained with.') from error
 
 
 class FuseBeforeLoadHook(Hook):

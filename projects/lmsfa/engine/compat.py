@@ -7,6 +7,7 @@ answers; delete it when that is fixed in the oldest version supported.
 import functools
 import importlib
 import os
+import pickle
 from typing import Any
 
 import mmengine
@@ -63,17 +64,29 @@ def allow_mmengine_checkpoint_types() -> None:
     """
     if not _mmengine_is_broken():
         return
-    multiarray = np.empty(0).__reduce__()[0].__module__  # numpy.core before 2.0, then numpy._core
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    # Both names, so that a checkpoint moves between numpy 1 and 2.
-    names = {multiarray, 'numpy.core.multiarray', 'numpy._core.multiarray'}
-    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype]
-    for name in sorted(names):
-        allowed += [(reconstruct, f'{name}._reconstruct'), (scalar, f'{name}.scalar')]
-    allowed += [type(np.dtype(code)) for code in
-                ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
+    reconstruct, scalar = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [
+        HistoryBuffer, np.ndarray, np.dtype,
+        *(type(np.dtype(code)) for code in ('float64', 'float32', 'int64', 'int32', 'bool')),
+        (_history_buffer_method, 'builtins.getattr')]
+    # Under the names of numpy 1 and of numpy 2, so that a checkpoint moves between them.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
     torch.serialization.add_safe_globals(allowed)
+
+
+def _history_buffer_method(owner: type, name: str) -> Any:
+    """Stand for ``getattr`` in a checkpoint, for the one thing mmengine uses it for.
+
+    A history buffer holds its own statistics functions, which pickle writes as
+    ``getattr(HistoryBuffer, 'mean')``. The real ``getattr`` would reach everything else too.
+
+    Raises:
+        pickle.UnpicklingError: On any other object or name.
+    """
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise pickle.UnpicklingError(f'Unsupported operand: getattr of {owner!r}, {name!r}')
+    return getattr(owner, name)
 
 
 def load_checkpoints_without_code() -> None:

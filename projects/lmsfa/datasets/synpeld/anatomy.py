@@ -70,7 +70,8 @@ def _cluster(rng, centre, spread, lobes) -> np.ndarray:
     theta = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False)
     spread = np.asarray(spread)
     angles = np.sort(rng.uniform(0, 2 * np.pi, lobes))
-    middles = np.stack([np.cos(angles), np.sin(angles)], 1) * spread * rng.uniform(0.3, 0.8, (lobes, 1))
+    middles = np.stack([np.cos(angles), np.sin(angles)], 1) * spread
+    middles = middles * rng.uniform(0.3, 0.8, (lobes, 1))
     sizes = spread.mean() * rng.uniform(0.3, 0.55, lobes)
     rays = np.stack([np.cos(theta), np.sin(theta)], 1)
     along = rays @ middles.T

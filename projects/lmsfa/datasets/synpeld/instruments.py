@@ -34,7 +34,8 @@ class Instrument:
     dark_tip: float
 
 
-def _rounded(along: np.ndarray, across: np.ndarray, tip: np.ndarray, axis: np.ndarray) -> np.ndarray:
+def _rounded(along: np.ndarray, across: np.ndarray, tip: np.ndarray,
+             axis: np.ndarray) -> np.ndarray:
     """Points of (along, across) the axis from the tip, float (N, 2)."""
     normal = np.array([-axis[1], axis[0]])
     return tip + along[:, None] * axis + across[:, None] * normal

@@ -91,7 +91,8 @@ def plan_patient(seed: int, patient: int, frames: int = 10) -> list[FramePlan]:
         counts[order[: quota - doubles], column] = 1
         counts[order[:doubles], column] = MAX_PER_FRAME
     return [
-        FramePlan(patient, i + 1, float(progress[i]), dict(zip(CLASSES, map(int, counts[i]))))
+        FramePlan(patient, i + 1, float(progress[i]),
+                  {label: int(n) for label, n in zip(CLASSES, counts[i], strict=True)})
         for i in range(frames)
     ]
 

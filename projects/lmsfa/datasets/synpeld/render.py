@@ -59,7 +59,8 @@ def _raster(field: Field) -> tuple[Field, tuple[int, int], int]:
     side = 2 * int(np.ceil(field.radius))
     corner = tuple(round(c - side / 2 + 0.5) for c in field.centre)
     cells = min(side, max(round(side * DETAIL), _SMALLEST_RASTER))
-    crop = Field((side, side), tuple(c - o for c, o in zip(field.centre, corner)), field.radius)
+    centre = (field.centre[0] - corner[0], field.centre[1] - corner[1])
+    crop = Field((side, side), centre, field.radius)
     return crop.scaled(cells / side), corner, side
 
 
@@ -89,11 +90,11 @@ def _tissue(scene: Scene, textures: dict[str, np.ndarray], raster: Field, lamp: 
         occlusion = cv2.GaussianBlur(mask, (0, 0), n * 0.018).astype(np.float32) / 255
         layer[..., :3] *= (1 - 0.30 * occlusion * (1 - weight))[..., None]
         inside = cv2.distanceTransform((soft > 127).astype(np.uint8), cv2.DIST_L2, 3)
-        reach = item.relief * 1.5 * zoom * n / 2
+        reach = item.relief * 2.0 * zoom * n / 2
         profile = 1 - np.clip(inside / reach, 0, 1)
-        profile = cv2.GaussianBlur(np.sqrt(np.maximum(1 - profile * profile, 0)), (0, 0), n / 150)
+        profile = cv2.GaussianBlur(1 - profile * profile, (0, 0), n / 110)
         layer += (above - layer) * weight[..., None]
-        ground += (item.relief * zoom * profile + 0.3 * ground - ground) * weight
+        ground += (item.relief * zoom * profile + 0.7 * ground - ground) * weight
         gloss += (GLOSS[item.label] - gloss) * weight
     height = ground + zoom * layer[..., 3]
     return lamp.shade(np.ascontiguousarray(layer[..., :3]), height, gloss)
@@ -120,7 +121,8 @@ def _develop(picture: np.ndarray, style: PatientStyle) -> np.ndarray:
     picture = grey + (picture - grey) * np.float32(style.saturation)
     # A shoulder keeps bright tissue from clipping; highlights still reach white.
     np.maximum(picture, 0, out=picture)
-    picture = np.where(picture > 0.75, 0.75 + 0.25 * np.tanh((picture - 0.75) / 0.25 * 0.8), picture)
+    shoulder = 0.75 + 0.25 * np.tanh((picture - 0.75) * 3.2)
+    picture = np.where(picture > 0.75, shoulder, picture)
     table = (np.linspace(0, 1, 1024) ** style.gamma * 255).round().astype(np.uint8)
     return table[np.minimum(picture * 1023, 1023).astype(np.int16)]
 

@@ -72,7 +72,8 @@ def image_field(size: tuple[int, int], style: PatientStyle) -> Field:
     """The field of view of a patient in an image of (width, height)."""
     width, height = size
     radius = style.field * min(height, width) / 2
-    centre = ((width - 1) / 2 + style.centre[0] * height, (height - 1) / 2 + style.centre[1] * height)
+    centre = ((width - 1) / 2 + style.centre[0] * height,
+              (height - 1) / 2 + style.centre[1] * height)
     return Field((width, height), centre, radius)
 
 

@@ -83,7 +83,8 @@ class Lamp:
         grain = value_noise(rng, (n, n), (3, n / 6)) * 0.04
         metal = instrument.tone * (0.15 + 0.55 * round_) + 0.55 * streak + grain
         if instrument.dark_tip:
-            metal = np.where(along < instrument.dark_tip, 0.08 + 0.10 * round_ + 0.12 * streak, metal)
+            dark = 0.08 + 0.10 * round_ + 0.12 * streak
+            metal = np.where(along < instrument.dark_tip, dark, metal)
         rings = 0.06 * (np.sin(along * 60) > 0.96)
         metal = np.clip((metal - rings) * (0.35 + 0.75 * self.power), 0, 1.3)
         # The metal mirrors the reddish tissue around it.

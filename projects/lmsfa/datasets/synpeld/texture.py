@@ -50,8 +50,8 @@ def _vessels(rng, count: int, angle: float, step: float, thickness: float) -> np
             at = rng.integers(10, 50)
             turns = heading + rng.choice([-1, 1]) * 0.7 + np.cumsum(rng.normal(0, 0.2, 25))
             twig = path[at] + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * step, 0) * 2
-            cv2.polylines(canvas, [np.round(twig * 16).astype(np.int32)], False, 130, width // 2 + 1,
-                          cv2.LINE_AA, 4)
+            cv2.polylines(canvas, [np.round(twig * 16).astype(np.int32)], False, 130,
+                          width // 2 + 1, cv2.LINE_AA, 4)
     small = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(small, (0, 0), 0.7).astype(np.float32) / 255
 
@@ -66,7 +66,8 @@ def _muscle(rng) -> tuple[np.ndarray, np.ndarray]:
     base = _mix(base, _rgb(0.84, 0.66, 0.58), rng.uniform(0.2, 0.75) * smoothstep(pale, 0.3, 1.8))
     base = _mix(base, _rgb(0.82, 0.60, 0.54),
                 0.5 * fibrous * smoothstep(fibre + 0.6 * lump, 0.2, 2.2))
-    base = _mix(base, _rgb(0.34, 0.05, 0.05), 0.75 * smoothstep(value_noise(rng, shape, 7), 0.1, 1.6))
+    pools = smoothstep(value_noise(rng, shape, 7), 0.1, 1.6)
+    base = _mix(base, _rgb(0.34, 0.05, 0.05), 0.75 * pools)
     base = _mix(base, _rgb(0.45, 0.06, 0.06), 0.6 * _vessels(rng, 14, rng.uniform(0, 6), 6, 1.6))
     return base * (1 + 0.10 * lump[..., None]), 0.006 * fibrous * fibre + 0.03 * lump
 
@@ -106,7 +107,8 @@ def _adipose(rng) -> tuple[np.ndarray, np.ndarray]:
     dome, shade = lobules(rng, SIDE, cells)
     slow = fbm(rng, shape, 5, 3)
     base = base * (1 + 0.06 * shade[..., None])
-    base = _mix(base, _rgb(0.70, 0.36, 0.16), rng.uniform(0.35, 0.7) * (1 - smoothstep(dome, 0.0, 0.55)))
+    crevices = 1 - smoothstep(dome, 0.0, 0.55)
+    base = _mix(base, _rgb(0.70, 0.36, 0.16), rng.uniform(0.35, 0.7) * crevices)
     base = _mix(base, _rgb(0.97, 0.86, 0.55), 0.45 * smoothstep(dome, 0.6, 1.0))
     base = _mix(base, _rgb(0.74, 0.24, 0.18), rng.uniform(0.2, 0.6) * smoothstep(slow, 0.2, 2.0))
     base = _mix(base, _rgb(0.62, 0.12, 0.12), 0.6 * _vessels(rng, 8, rng.uniform(0, 6), 5, 1.0))
@@ -121,13 +123,15 @@ def _bone(rng) -> tuple[np.ndarray, np.ndarray]:
     porous = smoothstep(fbm(rng, shape, 5, 2), -0.6, 1.2) * np.float32(rng.uniform(0.3, 1.0))
     pits = porous * smoothstep(fbm(rng, shape, rng.uniform(60, 95), 2, 0.7), 0.7, 2.2)
     base = base * (1 + 0.07 * rough[..., None])
-    base = _mix(base, _rgb(0.78, 0.42, 0.40), rng.uniform(0.3, 0.8) * smoothstep(slow + 0.3 * rough, 0.0, 2.2))
+    blush = smoothstep(slow + 0.3 * rough, 0.0, 2.2)
+    base = _mix(base, _rgb(0.78, 0.42, 0.40), rng.uniform(0.3, 0.8) * blush)
     base = _mix(base, _rgb(0.58, 0.20, 0.18), 0.75 * pits)
     scratch = streaks(rng, SIDE, rng.uniform(0, np.pi), 110, 12, 0.01, 2)
     return base, 0.0075 * rough - 0.012 * pits + 0.03 * slow + 0.002 * scratch
 
 
-_MAKERS = dict(zip((BACKGROUND, *CLASSES), (_muscle, _adipose, _bone, _ligament, _nerve)))
+_MAKERS = {BACKGROUND: _muscle, CLASSES[0]: _adipose, CLASSES[1]: _bone, CLASSES[2]: _ligament,
+           CLASSES[3]: _nerve}
 
 
 def patient_textures(seed: int, patient: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,73 @@
+"""Write a frame as a JPEG and a LabelMe 5 file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .render import Instance
+
+VERSION = '5.5.0'
+
+
+def labelme_record(image_name: str, size: tuple[int, int], instances: list[Instance]) -> dict:
+    """Build a LabelMe record.
+
+    Args:
+        image_name: File name of the image, beside the record.
+        size: (width, height) of the image in pixels.
+        instances: Visible instances. The parts of one instance get a common ``group_id``;
+            an instance of one part has none.
+
+    Returns:
+        The record, ready for :func:`json.dump`.
+    """
+    shapes, groups = [], 0
+    for instance in instances:
+        group = None
+        if len(instance.polygons) > 1:
+            groups += 1
+            group = groups
+        for outline in instance.polygons:
+            shapes.append({
+                'label': instance.label,
+                'points': [[round(float(x), 2), round(float(y), 2)] for x, y in outline],
+                'group_id': group,
+                'shape_type': 'polygon',
+                'flags': {},
+            })
+    return {'version': VERSION, 'flags': {}, 'shapes': shapes, 'imagePath': image_name,
+            'imageData': None, 'imageHeight': size[1], 'imageWidth': size[0]}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the target, then rename: a file is whole or absent."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def write_pair(out: Path, stem: str, image: np.ndarray, instances: list[Instance],
+               quality: int) -> None:
+    """Write ``stem.jpg``, then ``stem.json``; the second one marks the pair as finished.
+
+    Args:
+        out: Existing folder.
+        stem: File name without suffix.
+        image: uint8 (height, width, 3), BGR.
+        instances: Visible instances.
+        quality: JPEG quality, 0 to 100.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise OSError(f'{out / stem}.jpg: the image could not be encoded')
+    _replace(out / f'{stem}.jpg', data.tobytes())
+    record = labelme_record(f'{stem}.jpg', (image.shape[1], image.shape[0]), instances)
+    _replace(out / f'{stem}.json', json.dumps(record, indent=1).encode())

@@ -1,0 +1,243 @@
+"""Predict on an image, a folder or a video.
+
+    python tools/infer.py CONFIG CHECKPOINT IMAGE_OR_FOLDER_OR_VIDEO --out DIR
+
+DIR gets the overlays (for a video: an annotated .mp4) and predictions.json, a list of COCO-style
+results: file_name, image_id (position of the file, or frame number), category_id (1 for the first
+class), category_name, bbox (x, y, width, height), score, area and segmentation (RLE). A file that
+cannot be read is reported at the end, and the exit code is then 1.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import DictAction
+from rich.console import Console
+from rich.progress import Progress, track
+
+from projects.lmsfa.datasets.conversion.images import read_facts
+from projects.lmsfa.datasets.conversion.records import RecordError
+from projects.lmsfa.datasets.figures import draw_annotations, write_png
+from projects.lmsfa.engine import compat
+from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
+from projects.lmsfa.utils.inference import Predictor, list_images
+
+VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.m4v', '.webm'}
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file, plain or fused')
+    parser.add_argument('source', type=Path, help='image, folder of images, or video')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the results')
+    parser.add_argument('--score-thr', type=float, default=0.3,
+                        help='keep instances from this score on, 0 to 1 (default: 0.3)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    parser.add_argument('--no-json', action='store_true', help='write no predictions.json')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    args = parser.parse_args(argv)
+    if not 0 <= args.score_thr <= 1:
+        parser.error(f'--score-thr {args.score_thr}: must be between 0 and 1')
+    return args
+
+
+def read_image(file: Path) -> np.ndarray:
+    """Decode an image as training does.
+
+    OpenCV fills the missing part of a truncated file with grey and says nothing, so the file is
+    checked first.
+
+    Returns:
+        np.ndarray: BGR, upright, (H, W, 3) uint8.
+
+    Raises:
+        RecordError: The file is missing, truncated or no image.
+    """
+    read_facts(file)
+    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise RecordError('broken image', 'OpenCV cannot decode this type of image')
+    return image
+
+
+def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> np.ndarray:
+    """Draw masks and class names, or filled boxes for models without masks.
+
+    Args:
+        image (np.ndarray): BGR, (H, W, 3) uint8.
+        instances (list[dict]): What ``predictor`` gave.
+        predictor (Predictor): Knows the names of the classes.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3) uint8.
+    """
+    drawn = []
+    for item in instances:
+        x, y, w, h = item['bbox']
+        box = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+        drawn.append({'segmentation': box, **item})
+    names = {i + 1: name for i, name in enumerate(predictor.classes)}
+    return draw_annotations(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), drawn, names)
+
+
+def write_json(path: Path, records: list[dict]) -> None:
+    """Write beside the target, then rename."""
+    part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        part.write_text(json.dumps(records), encoding='utf-8')
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def overlay_paths(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:
+    """Where each overlay goes: the folder's tree again, as PNG.
+
+    Files that differ in their ending alone (a.png, a.tif) keep it, so that none shares an overlay.
+    """
+    stems = Counter(str(file.with_suffix('')).lower() for file in files)
+    targets = {}
+    for file in files:
+        relative = file.relative_to(root)
+        alone = stems[str(file.with_suffix('')).lower()] == 1
+        targets[file] = out / relative.with_name(
+            f'{relative.stem if alone else relative.name}.png')
+    return targets
+
+
+def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Path,
+                   score_thr: float) -> tuple[list[dict], list[str]]:
+    """Predict and draw every image.
+
+    Returns:
+        tuple: Records for predictions.json, and a line for each file that failed.
+    """
+    targets = overlay_paths(files, root, out / 'overlays')
+    records, failures = [], []
+    for image_id, file in enumerate(track(files, 'predicting', console=Console(stderr=True))):
+        try:
+            image = read_image(file)
+        except (OSError, RecordError) as error:
+            failures.append(f'{file}: {error}')
+            continue
+        instances = predictor(image, score_thr)
+        name = file.relative_to(root).as_posix()
+        records += [{'image_id': image_id, 'file_name': name, **item} for item in instances]
+        write_png(targets[file], overlay(image, instances, predictor))
+    return records, failures
+
+
+def frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+    """Frames until the video ends or cannot be decoded further."""
+    while True:
+        ok, frame = capture.read()
+        if not ok:
+            return
+        yield frame
+
+
+def predict_video(predictor: Predictor, source: Path, out: Path, score_thr: float
+                  ) -> tuple[list[dict], list[str]]:
+    """Predict and draw every frame.
+
+    Returns:
+        tuple: Records for predictions.json (``image_id`` is the frame number, from 0), and a
+        line if the video could not be read to its end.
+
+    Raises:
+        UserError: OpenCV cannot write .mp4 files here.
+    """
+    capture = cv2.VideoCapture(str(source))
+    if not capture.isOpened():
+        return [], [f'{source}: not a readable video']
+    records, count = [], 0
+    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    target = out / 'overlays' / f'{source.stem}.mp4'
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f'.{os.getpid()}.tmp.mp4')  # the writer wants to see the ending
+    writer = None
+    try:
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task('predicting', total=total if total > 0 else None)
+            for frame in frames(capture):
+                if writer is None:
+                    writer = cv2.VideoWriter(
+                        str(part), cv2.VideoWriter_fourcc(*'mp4v'),
+                        rate if 0 < rate < 1000 else 25.0, frame.shape[1::-1])
+                    if not writer.isOpened():
+                        raise UserError(f'{target}: this build of OpenCV cannot write .mp4 files')
+                instances = predictor(frame, score_thr)
+                records += [{'image_id': count, 'file_name': source.name, 'frame': count, **item}
+                            for item in instances]
+                drawing = overlay(frame, instances, predictor)
+                writer.write(cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
+                count += 1
+                progress.advance(task)
+        if writer is not None:
+            writer.release()
+            os.replace(part, target)
+    finally:
+        capture.release()
+        part.unlink(missing_ok=True)
+    if count == 0:
+        return records, [f'{source}: no frame could be read']
+    if count < total:
+        return records, [f'{source}: only {count} of {total} frames could be read']
+    return records, []
+
+
+@reports_user_errors
+def main(argv=None) -> int:
+    """Predict; returns 0, 1 when a file could not be read, or 2 on wrong input."""
+    args = parse_args(argv)
+    compat.setup()
+    source = args.source
+    if not source.exists():
+        raise UserError(f'{source}: no such image, folder or video')
+    if source.is_dir():
+        files, root = list_images(source), source
+        # Results of an earlier run may lie inside the folder; they are no input.
+        files = [file for file in files if args.out.resolve() not in file.resolve().parents]
+        if not files:
+            raise UserError(f'{source}: no images in this folder')
+    else:
+        files, root = [source], source.parent
+        if args.out.resolve() == source.resolve():
+            raise UserError(f'--out {args.out}: is the input; name a folder')
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f'--out {args.out}: is a file; name a folder')
+
+    config = load_config(args.config, args.cfg_options)
+    device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    predictor = Predictor(config, args.checkpoint, device)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if source.suffix.lower() in VIDEOS and source.is_file():
+        records, failures = predict_video(predictor, source, args.out, args.score_thr)
+        done = '1 video' if not failures else 'a part of the video'
+    else:
+        records, failures = predict_images(predictor, files, root, args.out, args.score_thr)
+        done = f'{len(files) - len(failures)} of {len(files)} images'
+    if not args.no_json:
+        write_json(args.out / 'predictions.json', records)
+    print(f'{args.out}: {len(records)} instances on {done}')
+    for line in failures:
+        print(f'failed: {line}', file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
