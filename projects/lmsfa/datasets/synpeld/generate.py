@@ -13,7 +13,7 @@ from .labelme_writer import write_pair
 from .plan import CLASSES
 from .render import jpeg_quality, render_frame
 
-MARKER = 'synpeld.json'
+MARKER = 'synpeld.info'
 """Written into the data set's folder; says with which settings it was made."""
 
 RECIPE = 1
