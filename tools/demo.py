@@ -66,8 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
                         help='where everything goes (default: work_dirs/demo)')
-    parser.add_argument('--patients', type=int, default=20, help='synthetic patients (default: 20)')
-    parser.add_argument('--frames', type=int, default=8, help='frames a patient (default: 8)')
+    parser.add_argument('--patients', type=int, default=48, help='synthetic patients (default: 48)')
+    parser.add_argument('--frames', type=int, default=4, help='frames a patient (default: 4)')
+    parser.add_argument('--size', default='540x360',
+                        help='width and height of the frames (default: 540x360)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the data (default: 0)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='passed on to tools/train.py and tools/test.py')
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subsets = {name: data / f'annotations/instances_{name}.json'
                for name in ('train', 'val', 'test')}
     run('tools/dataset_tools/make_synpeld.py', raw, '--patients', str(args.patients),
-        '--frames', str(args.frames), '--seed', str(args.seed))
+        '--frames', str(args.frames), '--size', args.size, '--seed', str(args.seed))
     if not all(path.is_file() for path in subsets.values()):
         whole = data / 'annotations/instances_all.json'
         if not whole.is_file():

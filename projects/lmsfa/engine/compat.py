@@ -14,7 +14,10 @@ import mmengine
 import numpy as np
 import torch
 from mmengine.device import is_mlu_available, is_musa_available, is_npu_available
+from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.utils import digit_version
 
@@ -104,23 +107,26 @@ def load_checkpoints_without_code() -> None:
         torch.hub.load_state_dict_from_url, weights_only=True)
 
 
-def init_dist_on_cpu() -> None:
-    """Let ``--launcher pytorch`` work on a machine without an accelerator, over gloo.
+def _has_accelerator() -> bool:
+    return (torch.cuda.is_available() or is_mlu_available() or is_npu_available()
+            or is_musa_available())
 
-    mmengine calls ``torch.cuda.set_device`` whatever the backend is, which a CPU build of
-    PyTorch does not have.
-    Upstream: open-mmlab/mmengine, ``mmengine/dist/utils.py``, ``_init_dist_pytorch``.
+
+def distribute_on_cpu() -> None:
+    """Let ``--launcher pytorch`` train on a machine without an accelerator, over gloo.
+
+    mmengine calls ``torch.cuda.set_device`` whatever the backend is, and gives
+    ``DistributedDataParallel`` a device number, which it refuses for a model on the CPU.
+    Upstream: open-mmlab/mmengine, ``_init_dist_pytorch`` and ``Runner.wrap_model``; no report yet.
     """
-    from mmengine.dist import utils
-    if not _mmengine_is_broken() or hasattr(utils._init_dist_pytorch, 'lmsfa_original'):
+    if not _mmengine_is_broken() or hasattr(dist_utils._init_dist_pytorch, 'lmsfa_original'):
         return
-    original = utils._init_dist_pytorch
+    init_original, wrap_original = dist_utils._init_dist_pytorch, Runner.wrap_model
 
-    @functools.wraps(original)
+    @functools.wraps(init_original)
     def init(backend: str, init_backend: str = 'torch', **kwargs) -> None:
-        if torch.cuda.is_available() or is_mlu_available() or is_npu_available() \
-                or is_musa_available():
-            original(backend, init_backend=init_backend, **kwargs)
+        if _has_accelerator():
+            init_original(backend, init_backend=init_backend, **kwargs)
             return
         if backend == 'nccl':
             if os.environ.get('RANK', '0') == '0':
@@ -128,8 +134,20 @@ def init_dist_on_cpu() -> None:
             backend = 'gloo'
         torch.distributed.init_process_group(backend=backend, **kwargs)
 
-    init.lmsfa_original = original
-    utils._init_dist_pytorch = init
+    @functools.wraps(wrap_original)
+    def wrap(self: Runner, model_wrapper_cfg: dict | None, model: torch.nn.Module
+             ) -> torch.nn.Module:
+        if self.distributed and not is_model_wrapper(model) and not _has_accelerator():
+            # mmengine's own defaults, but for the device number.
+            model_wrapper_cfg = dict(model_wrapper_cfg or dict(
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False)))
+            model_wrapper_cfg['device_ids'] = None
+        return wrap_original(self, model_wrapper_cfg, model)
+
+    init.lmsfa_original = init_original
+    dist_utils._init_dist_pytorch = init
+    Runner.wrap_model = wrap
 
 
 @functools.cache
@@ -142,4 +160,4 @@ def setup() -> None:
     check_stack()
     allow_mmengine_checkpoint_types()
     load_checkpoints_without_code()
-    init_dist_on_cpu()
+    distribute_on_cpu()

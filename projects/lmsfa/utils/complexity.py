@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+from mmdet.models.detectors.single_stage_instance_seg import SingleStageInstanceSegmentor
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
@@ -48,6 +49,15 @@ def data_sample(height: int, width: int) -> DetDataSample:
         scale_factor=(1.0, 1.0)))
 
 
+def _forward_mode(model: nn.Module) -> str:
+    """``tensor``, but for models whose raw forward computes a loss (mmdet's YOLACT).
+
+    Their ``predict`` adds only the assembly of the kept masks.
+    """
+    two_heads = isinstance(model, SingleStageInstanceSegmentor) and model.with_bbox
+    return 'predict' if two_heads else 'tensor'
+
+
 @torch.no_grad()
 def count(model: nn.Module, height: int, width: int, fuse: bool = False) -> Complexity:
     """Run the model's forward to raw maps (``mode='tensor'``) once and count.
@@ -72,7 +82,7 @@ def count(model: nn.Module, height: int, width: int, fuse: bool = False) -> Comp
     for module in rearranged:
         module.textbook = not fuse
     with counter:
-        model(image, [data_sample(height, width)], mode='tensor')
+        model(image, [data_sample(height, width)], mode=_forward_mode(model))
     for module in rearranged:
         module.textbook = False
     counts = {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
