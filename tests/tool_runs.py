@@ -1,4 +1,6 @@
 """Run the project's tools on a tiny training: LMSF-A-n on four 96-pixel images."""
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +34,33 @@ test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs, dynamic_intervals=None)
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.1, begin=0,
                         end=max_epochs, by_epoch=True, convert_to_iter_based=True)]
+# The mosaic is open until the last epoch.
+custom_hooks = _base_.custom_hooks
+custom_hooks[2].num_last_epochs = 1
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=10))
 '''
 
 
 def run_tool(*words, check: int | None = 0, timeout: int = 240, **kwargs):
-    """Run one of the project's tools; asserts its exit code unless ``check`` is None."""
+    """Run one of the project's tools; asserts its exit code unless ``check`` is None.
+
+    One thread, so that sums have one order, and so that tests do not fight for the cores.
+    """
+    env = dict(kwargs.pop('env', os.environ), OMP_NUM_THREADS='1')
     result = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True,
-                            text=True, timeout=timeout, stdin=subprocess.DEVNULL, **kwargs)
+                            text=True, timeout=timeout, stdin=subprocess.DEVNULL, env=env,
+                            **kwargs)
     if check is not None:
         assert result.returncode == check, result.stdout[-3000:] + result.stderr[-3000:]
     return result
+
+
+def load_tool(path: str):
+    """Import a tool by its path, for tests that need no process of its own."""
+    spec = importlib.util.spec_from_file_location(f'tool_{Path(path).stem}', ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def write_tiny_config(folder: Path, max_epochs: int = 4) -> Path:

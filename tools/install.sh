@@ -33,8 +33,8 @@ key() {
 
 # A version manager's shim may exist and still not run, so each candidate is asked.
 usable() {
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
-        </dev/null >/dev/null 2>&1
+    [ "$("$1" -c 'import sys; print((3, 10) <= sys.version_info[:2] <= (3, 12))' \
+        </dev/null 2>/dev/null)" = True ]
 }
 
 find_python() {

@@ -58,6 +58,13 @@ def results_table(rows: Sequence[str]) -> str:
     return markdown(['model', *names], lines)
 
 
+def speed_table(report: dict) -> str:
+    """Training iterations, from tools/analysis_tools/compare_train_speed.py --json."""
+    return markdown(['model', 'median s', 'ratio', 'peak memory GiB'], [
+        [row['model'], f'{row["median_s"]:.3f}', f'{row["ratio"]:.2f}', f'{row["peak_gib"]:.2f}']
+        for row in report['rows']])
+
+
 def fill(document: Path, name: str, table: str) -> None:
     """Put a table into its place.
 
@@ -83,11 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('name', help='name of the table in the document')
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--json', type=Path, help='output of tools/complexity.py --json')
+    source.add_argument('--speed', type=Path, help='output of compare_train_speed.py --json')
     source.add_argument('--row', action='append', metavar='LABEL=FILE',
                         help='label and scalars file (WORK_DIR/TIME/TIME.json of tools/test.py)')
     args = parser.parse_args(argv)
     if args.json:
         table = complexity_table(json.loads(args.json.read_text(encoding='utf-8')))
+    elif args.speed:
+        table = speed_table(json.loads(args.speed.read_text(encoding='utf-8')))
     else:
         table = results_table(args.row)
     try:

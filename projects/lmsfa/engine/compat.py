@@ -8,7 +8,9 @@ import functools
 import importlib
 import os
 import pickle
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import mmengine
 import numpy as np
@@ -103,8 +105,31 @@ def load_checkpoints_without_code() -> None:
     if not _mmengine_is_broken():
         return
     mmengine_checkpoint.CheckpointLoader.register_scheme('', read_checkpoint, force=True)
-    mmengine_checkpoint.load_url = functools.partial(
-        torch.hub.load_state_dict_from_url, weights_only=True)
+    mmengine_checkpoint.load_url = load_url
+
+
+def load_url(url: str, model_dir: str | None = None, map_location: Any = None,
+             progress: bool = True) -> Any:
+    """Download a checkpoint into PyTorch's cache, once, and read it as :func:`read_checkpoint`.
+
+    Args:
+        url (str): Where it is; a hash in its name (``name-0123abcd.pth``) is checked.
+        model_dir (str, optional): Folder to keep it in; default: PyTorch's cache.
+        map_location: As in :func:`torch.load`.
+        progress (bool): Show a progress bar.
+
+    Raises:
+        CheckpointError: The file is damaged or would run code.
+        OSError: It cannot be downloaded.
+    """
+    folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
+    folder.mkdir(parents=True, exist_ok=True)
+    cached = folder / Path(urlparse(url).path).name
+    if not cached.is_file():
+        found = torch.hub.HASH_REGEX.search(cached.name)
+        torch.hub.download_url_to_file(url, str(cached), found.group(1) if found else None,
+                                       progress=progress)
+    return read_checkpoint(cached, map_location=map_location)
 
 
 def _has_accelerator() -> bool:

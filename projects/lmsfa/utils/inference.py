@@ -92,14 +92,16 @@ class Predictor:
         masks = result.get('masks')
         instances = []
         for i in np.argsort(-result.scores, kind='stable'):
-            if result.scores[i] < score_thr:
+            # The rounded score, so that the threshold means the same to a reader of the results.
+            score = round(float(result.scores[i]), 5)
+            if score < score_thr:
                 break
             x1, y1, x2, y2 = (float(v) for v in result.bboxes[i])
             label = int(result.labels[i])
             instance = {
                 'category_id': label + 1, 'category_name': self.classes[label],
                 'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-                'score': round(float(result.scores[i]), 5), 'area': round((x2 - x1) * (y2 - y1), 2)}
+                'score': score, 'area': round((x2 - x1) * (y2 - y1), 2)}
             if masks is not None:
                 rle = mask_utils.encode(np.asfortranarray(masks[i], dtype=np.uint8))
                 instance['segmentation'] = {'size': [int(v) for v in rle['size']],

@@ -1,0 +1,97 @@
+"""tools/train.py and tools/test.py: a whole run and wrong input."""
+import json
+import os
+import pickle
+
+import pytest
+import torch
+from tool_runs import run_tool
+
+CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
+
+
+class WritesFile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_training_leaves_checkpoints_and_log(trained):
+    assert (trained / 'epoch_4.pth').is_file()
+    assert (trained / 'last_checkpoint').read_text() == str(trained / 'epoch_4.pth')
+    log = next(trained.glob('*/vis_data/scalars.json')).read_text().splitlines()
+    rows = [json.loads(line) for line in log]
+    assert [row['epoch'] for row in rows if 'loss' in row] == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert any('coco/segm_mAP' in row for row in rows)
+
+
+def test_test_writes_metrics_and_predictions(tiny_config, trained, tmp_path):
+    run_tool('tools/test.py', tiny_config, trained / 'epoch_4.pth', '--work-dir', tmp_path,
+             '--out', tmp_path / 'p.pkl', '--show-dir', 'shown')
+    metrics = json.loads(next(tmp_path.glob('*/*.json')).read_text())
+    rows = [json.loads(line) for line in
+            next(trained.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    in_training = next(row for row in rows if 'coco/segm_mAP' in row)
+    for name in ('coco/bbox_mAP', 'coco/segm_mAP', 'coco/segm_AR@100'):
+        assert metrics[name] == pytest.approx(in_training[name], abs=1e-6)
+    with open(tmp_path / 'p.pkl', 'rb') as file:  # made by this test
+        assert len(pickle.load(file)) == 4
+    assert len(list(tmp_path.glob('*/shown/**/*.png'))) == 4
+
+
+def test_missing_config_suggests_the_nearest(error_of):
+    error = error_of('tools/train.py', 'configs/lmsfa/lmsfa-n_1xb8-300_peld.py')
+    assert 'no such config; did you mean' in error and CONFIG in error
+
+
+def test_missing_data_names_file_and_option(error_of, tmp_path):
+    error = error_of('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options',
+                     f'train_dataloader.dataset.dataset.data_root={tmp_path}/none/')
+    assert f'{tmp_path}/none/annotations/instances_train.json: no such file' in error
+    assert '--cfg-options train_dataloader.dataset.dataset.data_root=DIR' in error
+
+
+def test_missing_annotations_of_the_metric(error_of, tiny_config, trained, tmp_path):
+    error = error_of('tools/test.py', tiny_config, trained / 'epoch_4.pth', '--work-dir', tmp_path,
+                     '--cfg-options', f'test_evaluator.ann_file={tmp_path}/gone.json')
+    assert f'{tmp_path}/gone.json: no such file' in error
+    assert 'test_evaluator.ann_file=PATH' in error
+
+
+@pytest.mark.parametrize('tool', ['test', 'resume', 'load_from'])
+def test_bad_checkpoints(error_of, tiny_config, trained, tmp_path, tool):
+    def error(checkpoint):
+        if tool == 'test':
+            return error_of('tools/test.py', tiny_config, checkpoint, '--work-dir', tmp_path)
+        words = (('--resume', checkpoint) if tool == 'resume'
+                 else ('--cfg-options', f'load_from={checkpoint}'))
+        return error_of('tools/train.py', tiny_config, '--work-dir', tmp_path / 'w', *words)
+
+    trap, evil = tmp_path / 'trap', tmp_path / 'evil.pth'
+    torch.save({'state_dict': {}, 'meta': WritesFile(trap)}, evil)
+    assert f'{evil}: refused, because the file carries code' in error(evil)
+    assert not trap.exists()
+
+    cut = tmp_path / 'cut.pth'
+    cut.write_bytes((trained / 'epoch_4.pth').read_bytes()[:10_000])
+    assert f'{cut}: the checkpoint is cut short (10000 bytes' in error(cut)
+    assert f'{tmp_path}/none.pth: no such checkpoint' in error(tmp_path / 'none.pth')
+
+
+def test_resume_from_bare_weights_is_explained(error_of, tiny_config, tmp_path):
+    bare = tmp_path / 'bare.pth'
+    torch.save({'state_dict': {'w': torch.ones(1)}}, bare)
+    error = error_of('tools/train.py', tiny_config, '--work-dir', tmp_path / 'w', '--resume', bare)
+    assert f'--cfg-options load_from={bare}' in error
+
+
+def test_flags_that_cannot_work(error_of, tiny_config, trained, tmp_path):
+    assert '--out x.json: the name must end in .pkl' in error_of(
+        'tools/test.py', tiny_config, trained / 'epoch_4.pth', '--out', 'x.json')
+    if not torch.cuda.is_available():
+        assert 'mixed precision needs a GPU' in error_of(
+            'tools/train.py', tiny_config, '--work-dir', tmp_path, '--amp')
