@@ -4,8 +4,8 @@ _base_ = [
     '../_base_/schedules/adamw_30e.py', '../_base_/default_runtime.py'
 ]
 img_scale = (256, 256)
-max_epochs = 36
-close_mosaic_epochs = 12
+max_epochs = 30
+close_mosaic_epochs = 10
 
 _base_.load_pipeline[3].scale = img_scale
 _base_.train_pipeline[0].img_scale = img_scale
@@ -16,7 +16,7 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 
-train_cfg = dict(max_epochs=max_epochs, val_interval=12, dynamic_intervals=[(max_epochs - 4, 2)])
+train_cfg = dict(max_epochs=max_epochs, val_interval=10, dynamic_intervals=[(max_epochs - 4, 2)])
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=3, by_epoch=True,
          convert_to_iter_based=True),
