@@ -99,8 +99,10 @@ def bitmaps():
 @pytest.mark.parametrize('masks', [polygons, bitmaps])
 def test_perfect_prediction_costs_nothing(head, masks):
     losses = head.loss_by_feat(*raw_maps(head), [ground_truth(masks())], [META])
-    # One positive of IoU 1: its class target is 1, and BCE(6, 1) = 0.00248, weighted 0.5.
-    assert losses['loss_cls'].item() == pytest.approx(0.5 * math.log(1 + math.exp(-6)), rel=0.05)
+    # One positive of IoU 1, so its class target is 1: BCE(6, 1) = 0.00248. The other 167 of the
+    # 2 x (64 + 16 + 4) class logits are at -12 with target 0. Weighted 0.5.
+    expected = 0.5 * (math.log(1 + math.exp(-6)) + 167 * math.log(1 + math.exp(-12)))
+    assert losses['loss_cls'].item() == pytest.approx(expected, rel=0.05)
     assert losses['loss_bbox'].item() == pytest.approx(0, abs=1e-3)
     assert losses['loss_mask'].item() == pytest.approx(7.5 * math.log(1 + math.exp(-8)), rel=0.05)
 

@@ -18,6 +18,7 @@ EXTENT = 1.9
 """Half the side of the part of the plane that textures cover."""
 
 _POINTS = 128
+_WAVES = range(2, 9)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Structure:
         return scaled + np.asarray(self.drift) * progress
 
 
-def _ring(rng, centre, radii, rough, frequencies=range(2, 9), fray=0.0) -> np.ndarray:
+def _ring(rng, centre, radii, rough, frequencies=_WAVES, fray=0.0) -> np.ndarray:
     """Closed wavy outline around a centre; ``fray`` adds a fine ragged edge."""
     theta = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False)
     scale = np.ones(_POINTS)

@@ -47,7 +47,7 @@ class PrototypeHead(BaseMaskHead):
                  proto_channels: int | None = None,
                  loss_cls: dict = dict(type='CrossEntropyLoss', use_sigmoid=True,  # noqa: B006
                                        reduction='sum', loss_weight=0.5),
-                 loss_bbox: dict = dict(type='CIoULoss', loss_weight=7.5),  # noqa: B006
+                 loss_bbox: dict = dict(type='StableCIoULoss', loss_weight=7.5),  # noqa: B006
                  loss_dfl: dict = dict(type='DistributionFocalLoss',  # noqa: B006
                                        loss_weight=1.5 / 4),
                  loss_mask: dict = dict(type='BoxMaskLoss', loss_weight=7.5),  # noqa: B006
@@ -261,7 +261,8 @@ class PrototypeHead(BaseMaskHead):
         height, width = meta['img_shape'][:2]
         bboxes[:, 0::2] = bboxes[:, 0::2].clamp(0, width)
         bboxes[:, 1::2] = bboxes[:, 1::2].clamp(0, height)
-        _, kept = batched_nms(bboxes, scores.float(), labels, cfg.nms)
+        # mmcv's batched_nms takes the maximum of the boxes and fails without any.
+        kept = batched_nms(bboxes, scores.float(), labels, cfg.nms)[1] if len(bboxes) else keep
         kept = kept[:cfg.max_per_img]
         results = InstanceData(bboxes=bboxes[kept], scores=scores[kept], labels=labels[kept])
 
