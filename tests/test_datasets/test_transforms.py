@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from pycocotools import mask as mask_utils
 
-from projects.lmsfa.datasets.transforms import DropKeys, PolygonMosaic, PolygonRandomAffine
+from projects.lmsfa.datasets.transforms import (
+    DropKeys,
+    LoadPolygonAnnotations,
+    PolygonMosaic,
+    PolygonRandomAffine,
+)
 
 HEIGHT, WIDTH = 80, 120
 
@@ -102,9 +108,40 @@ def test_instance_of_several_polygons_stays_one():
 def test_bitmaps_are_refused_with_the_remedy():
     results = dict(draw(SQUARE), img_path='a/b.png')
     results['gt_masks'] = BitmapMasks(np.zeros((1, HEIGHT, WIDTH), np.uint8), HEIGHT, WIDTH)
-    with pytest.raises(TypeError, match=r'a/b\.png has BitmapMasks: set `poly2mask=False`'):
+    with pytest.raises(TypeError, match=r'a/b\.png has BitmapMasks: load them with LoadPoly'):
         PolygonRandomAffine((WIDTH, HEIGHT))(results)
 
 
 def test_drop_keys():
     assert DropKeys(('instances', 'absent'))(dict(instances=[1], img=2)) == dict(img=2)
+
+
+def raw_sample(mask):
+    return dict(img_path='a/b.png', ori_shape=(20, 30), img_shape=(20, 30), instances=[
+        dict(bbox=[5, 4, 15, 12], bbox_label=0, ignore_flag=0, mask=mask)])
+
+
+@pytest.mark.parametrize('compressed', [True, False])
+def test_run_length_encoded_masks_are_not_lost(compressed):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:12, 5:15] = 1
+    mask[6:8, 7:9] = 0
+    rle = mask_utils.encode(np.asfortranarray(mask))
+    if compressed:
+        rle['counts'] = rle['counts'].decode()
+    else:
+        runs = np.diff(np.flatnonzero(np.diff(mask.T.reshape(-1), prepend=2, append=2)))
+        rle['counts'] = runs.tolist()
+    results = LoadPolygonAnnotations()(raw_sample(rle))
+    assert not results['gt_ignore_flags'].any()
+    assert np.array_equal(results['gt_masks'].to_ndarray()[0], mask)
+
+
+def test_polygons_stay():
+    results = LoadPolygonAnnotations()(raw_sample([[5, 4, 15, 4, 15, 12, 5, 12]]))
+    np.testing.assert_array_equal(results['gt_masks'].masks[0][0], [5, 4, 15, 4, 15, 12, 5, 12])
+
+
+def test_a_missing_segmentation_names_the_image():
+    with pytest.raises(ValueError, match=r'a/b\.png: annotation 0 has no segmentation; run tools'):
+        LoadPolygonAnnotations()(raw_sample(None))

@@ -7,7 +7,7 @@ img_scale = (640, 640)
 load_pipeline = [
     dict(type='LoadImageFromFile', backend_args=backend_args),
     # Polygons, not bitmaps: the geometric transforms move vertices.
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=False),
+    dict(type='LoadPolygonAnnotations'),
     dict(type='DropKeys', keys=('instances',)),
     dict(type='Resize', scale=img_scale, keep_ratio=True),
 ]

@@ -14,7 +14,7 @@ def require_polygons(results: dict, who: str) -> PolygonMasks:
     if not isinstance(masks, PolygonMasks):
         raise TypeError(
             f'{who} moves polygons, but {results.get("img_path", "the sample")} has '
-            f'{type(masks).__name__}: set `poly2mask=False` in LoadAnnotations')
+            f'{type(masks).__name__}: load them with LoadPolygonAnnotations')
     return masks
 
 
