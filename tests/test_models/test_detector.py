@@ -7,6 +7,7 @@ from mmdet.structures.mask import PolygonMasks
 from mmengine.structures import InstanceData
 
 CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
+           'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py',
            'configs/lmsfa/ablation/lmsfa-n_base_1xb8-300e_peld.py']
 
 

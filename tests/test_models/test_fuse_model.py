@@ -7,6 +7,7 @@ from projects.lmsfa.models.layers import SSFF, RepDWConv
 from projects.lmsfa.models.utils.fuse import fuse_model
 
 CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
+           'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py',
            'configs/lmsfa/ablation/lmsfa-n_base_1xb8-300e_peld.py']
 
 

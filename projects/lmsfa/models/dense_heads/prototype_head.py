@@ -73,11 +73,14 @@ class PrototypeHead(BaseMaskHead):
         self.loss_dfl = MODELS.build(loss_dfl)
         self.loss_mask = MODELS.build(loss_mask)
         self.register_buffer('bins', torch.arange(reg_max, dtype=torch.float32), persistent=False)
-        self.proto_net = ProtoNet(
-            self.in_channels[0], proto_channels or self.in_channels[0], num_protos,
-            norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.proto_net = self.build_proto_net(proto_channels or self.in_channels[0])
 
     # ------------------------------------------------------------------ forward
+    def build_proto_net(self, channels: int) -> nn.Module:
+        """The prototype decoder, ``channels`` wide inside."""
+        return ProtoNet(self.in_channels[0], channels, self.num_protos, norm_cfg=self.norm_cfg,
+                        act_cfg=self.act_cfg)
+
     @abstractmethod
     def forward_level(self, x: Tensor, level: int) -> tuple[Tensor, Tensor, Tensor]:
         """Raw maps of one level: (B, num_classes, H, W), (B, 4 * reg_max, H, W),

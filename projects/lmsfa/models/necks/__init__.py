@@ -1,4 +1,5 @@
+from .scale_sequence_neck import ScaleSequenceNeck
 from .ssff_tfe_neck import SSFFTFENeck
 from .yolov8_pafpn import YOLOv8PAFPN
 
-__all__ = ['SSFFTFENeck', 'YOLOv8PAFPN']
+__all__ = ['SSFFTFENeck', 'ScaleSequenceNeck', 'YOLOv8PAFPN']
