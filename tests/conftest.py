@@ -5,6 +5,16 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
 
+#: Files that train or start processes; they run last, so that plain mistakes show early.
+SLOW = ('test_overfit', 'test_train', 'test_resume', 'test_dist_train', 'test_fuse_tool',
+        'test_infer')
+
+
+def pytest_collection_modifyitems(items):
+    """Fast tests first; the order within the two groups stays."""
+    items.sort(key=lambda item: item.path.stem in SLOW)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def _mmdet_scope():
     register_all_modules(init_default_scope=True)
