@@ -4,7 +4,6 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
-
 #: Files that train or start processes; they run last, so that plain mistakes show early.
 SLOW = ('test_overfit', 'test_train', 'test_resume', 'test_dist_train', 'test_fuse_tool',
         'test_infer')
