@@ -9,8 +9,6 @@ forward pass; normalisation, activation, resizing and post-processing are not. F
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -18,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from projects.lmsfa.datasets.conversion.writer import write_json
 from projects.lmsfa.engine import compat
 from projects.lmsfa.utils.cli import load_config, reports_user_errors
 from projects.lmsfa.utils.complexity import Complexity, build_model, count
@@ -103,10 +102,7 @@ def main(argv=None) -> int:
             print_modules(name, counts, args.depth)
     if args.json:
         records = [as_record(name, counts, args) for name, counts in results.items()]
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        part = args.json.with_name(f'.{args.json.name}.{os.getpid()}.tmp')
-        part.write_text(json.dumps(records, indent=2) + '\n', encoding='utf-8')
-        os.replace(part, args.json)
+        write_json(args.json, records, indent=2)
     return 0
 
 

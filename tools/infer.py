@@ -10,7 +10,6 @@ cannot be read is reported at the end, and the exit code is then 1.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from rich.progress import Progress, track
 
 from projects.lmsfa.datasets.conversion.images import read_facts
 from projects.lmsfa.datasets.conversion.records import RecordError
+from projects.lmsfa.datasets.conversion.writer import write_json
 from projects.lmsfa.datasets.figures import draw_annotations, write_png
 from projects.lmsfa.engine import compat
 from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
@@ -91,16 +91,6 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
         drawn.append({'segmentation': box, **item})
     names = {i + 1: name for i, name in enumerate(predictor.classes)}
     return draw_annotations(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), drawn, names)
-
-
-def write_json(path: Path, records: list[dict]) -> None:
-    """Write beside the target, then rename."""
-    part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        part.write_text(json.dumps(records), encoding='utf-8')
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def overlay_paths(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:

@@ -4,8 +4,6 @@ _base_ = [
     '../_base_/schedules/adamw_30e.py', '../_base_/default_runtime.py'
 ]
 img_scale = (256, 256)
-max_epochs = 30
-close_mosaic_epochs = 10
 
 _base_.load_pipeline[3].scale = img_scale
 _base_.train_pipeline[0].img_scale = img_scale
@@ -16,17 +14,8 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 
-train_cfg = dict(max_epochs=max_epochs, val_interval=10, dynamic_intervals=[(max_epochs - 4, 2)])
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, begin=0, end=3, by_epoch=True,
-         convert_to_iter_based=True),
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=3, end=max_epochs,
-         by_epoch=True, convert_to_iter_based=True),
-]
-custom_hooks = [
-    dict(type='ChannelsLastHook'),
-    dict(type='EpochSeedHook'),
-    dict(type='CloseMosaicHook', num_last_epochs=close_mosaic_epochs),
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.01, gamma=150,
-         update_buffers=True, priority=49),
-]
+# Few objects and images: look more often towards the end, average over a shorter window.
+train_cfg = dict(val_interval=10, dynamic_intervals=[(26, 2)])
+_base_.custom_hooks[3].momentum = 0.01
+_base_.custom_hooks[3].gamma = 150
+custom_hooks = _base_.custom_hooks

@@ -24,6 +24,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from projects.lmsfa.datasets.conversion.writer import write_json
+
 PEERS = Path(__file__).resolve().parent / 'peers'
 
 
@@ -100,10 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                       f'{memory[name]:.2f}')
     Console().print(table)
     if args.json:
-        part = args.json.with_suffix('.part')
-        part.write_text(json.dumps(dict(machine=platform.processor() or platform.machine(),
-                                        torch=torch.__version__, rows=rows), indent=1))
-        part.replace(args.json)
+        write_json(args.json, dict(machine=platform.processor() or platform.machine(),
+                                   torch=torch.__version__, rows=rows), indent=1)
     return 0
 
 

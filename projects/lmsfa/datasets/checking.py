@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .coco_file import read_json
 from .conversion.checks import MIN_AREA
 from .conversion.geometry import polygons_area
 from .conversion.images import read_upright
@@ -56,12 +56,7 @@ def load_subset(path: Path, images: Path) -> Subset:
     """
     if not images.is_dir():
         raise ConversionError(f'{images}: no such image folder')
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConversionError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ConversionError(f'{path}: is not JSON ({error})') from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ConversionError(f'{path}: is not a COCO instance file')
     return Subset(path, images, content)

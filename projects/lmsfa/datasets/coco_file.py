@@ -16,6 +16,20 @@ from .conversion.writer import subset_folder
 SUBSETS = ('train', 'val', 'test')
 
 
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        ConversionError: the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConversionError(f'{path}: cannot be read ({error.strerror})') from error
+    except ValueError as error:
+        raise ConversionError(f'{path}: is not JSON ({error})') from error
+
+
 def load_coco(path: Path) -> dict[str, Any]:
     """Content of a COCO instance file.
 
@@ -23,12 +37,7 @@ def load_coco(path: Path) -> dict[str, Any]:
         ConversionError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
             ``categories`` lists, or an entry lacks what every user of it needs.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConversionError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ConversionError(f'{path}: is not JSON ({error})') from error
+    content = read_json(path)
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ConversionError(f'{path}: is not a COCO instance file: no list of {key!r}')

@@ -27,13 +27,19 @@ def subset_folder(subset: str) -> str:
     return 'images' if subset == UNSPLIT else subset
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON under a temporary name beside ``path`` and renames it."""
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Writes JSON under a temporary name beside ``path`` and renames it.
+
+    Args:
+        path: Target; its folder is created.
+        content: What to write.
+        indent: Spaces a level, for files that people read; None for one line.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
     try:
         with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            json.dump(content, file, ensure_ascii=False, allow_nan=False)
+            json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=indent)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files only their owner can read
