@@ -16,7 +16,8 @@ from pycocotools import mask as mask_utils
 from projects.lmsfa.engine.checkpoint import load_strictly, match_form
 from projects.lmsfa.utils.cli import UserError
 
-_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPanopticAnnotations', 'DropKeys')
+_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
+                          'DropKeys')
 
 
 def _leaf_dataset(config: Config) -> dict:
