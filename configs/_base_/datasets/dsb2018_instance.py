@@ -1,72 +1,25 @@
-"""DSB2018 nuclei (BBBC038v1), one class, up to 250 objects an image."""
+"""DSB2018 nuclei (BBBC038v1), one class, up to 250 objects an image, at 256x256."""
+_base_ = './peld_instance.py'
 dataset_type = 'NucleiDataset'
 data_root = 'data/dsb2018/'
-backend_args = None
 img_scale = (256, 256)
 
-load_pipeline = [
-    dict(type='LoadImageFromFile', backend_args=backend_args),
-    # Polygons, not bitmaps: the geometric transforms move vertices.
-    dict(type='LoadPolygonAnnotations'),
-    dict(type='DropKeys', keys=('instances',)),
-    dict(type='Resize', scale=img_scale, keep_ratio=True),
-]
-train_pipeline = [
-    dict(type='PolygonMosaic', img_scale=img_scale),
-    dict(type='PolygonRandomAffine', img_scale=img_scale, scale_range=(0.5, 1.5)),
-    dict(type='YOLOXHSVRandomAug'),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile', backend_args=backend_args),
-    dict(type='Resize', scale=img_scale, keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-]
-
+_base_.load_pipeline[3].scale = img_scale
+_base_.train_pipeline[0].img_scale = img_scale
+_base_.train_pipeline[1].img_scale = img_scale
+_base_.test_pipeline[1].scale = img_scale
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    # Workers start anew each epoch, which makes runs resumable to the same augmentations and
-    # lets hooks change the pipeline.
-    persistent_workers=False,
-    worker_init_fn=dict(type='epoch_worker_init_fn'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='MultiImageMixDataset',
-        dataset=dict(
-            type=dataset_type,
-            data_root=data_root,
-            ann_file='annotations/instances_train.json',
-            data_prefix=dict(img='train/'),
-            filter_cfg=dict(filter_empty_gt=False),
-            pipeline=load_pipeline,
-            backend_args=backend_args),
-        pipeline=train_pipeline))
+        dataset=dict(type=dataset_type, data_root=data_root, data_prefix=dict(img='train/'),
+                     pipeline=_base_.load_pipeline),
+        pipeline=_base_.train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations/instances_val.json',
-        data_prefix=dict(img='val/'),
-        test_mode=True,
-        pipeline=test_pipeline,
-        backend_args=backend_args))
-test_dataloader = val_dataloader
+    dataset=dict(type=dataset_type, data_root=data_root, data_prefix=dict(img='val/'),
+                 pipeline=_base_.test_pipeline))
+test_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root=data_root, data_prefix=dict(img='val/'),
+                 ann_file='annotations/instances_val.json', pipeline=_base_.test_pipeline))
 
 # Every figure at 300 detections an image: COCO's 100 would cut images with more nuclei.
-val_evaluator = dict(
-    type='PELDMetric',
-    ann_file=data_root + 'annotations/instances_val.json',
-    metric=['bbox', 'segm'],
-    max_dets=300,
-    backend_args=backend_args)
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json', max_dets=300)
+test_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json', max_dets=300)

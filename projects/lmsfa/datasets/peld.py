@@ -23,3 +23,11 @@ class NucleiDataset(CocoDataset):
     """2018 Data Science Bowl (BBBC038v1): nuclei in microscopy, one class."""
 
     METAINFO = {'classes': ('nucleus',), 'palette': class_colors(['nucleus'])}
+
+
+@DATASETS.register_module()
+class TeethDataset(CocoDataset):
+    """Teeth segmentation on dental X-ray images (Humans in the Loop, 2023): 32 numbered teeth."""
+
+    METAINFO = {'classes': tuple(str(number) for number in range(1, 33)),
+                'palette': class_colors([str(number) for number in range(1, 33)])}
