@@ -1,5 +1,6 @@
 """Masks from prototypes and coefficients, at any size, only inside the boxes."""
 import torch
+from mmdet.structures import SampleList
 from torch import Tensor
 
 
@@ -69,3 +70,22 @@ def decode_masks(protos: Tensor, coeffs: Tensor, bboxes: Tensor, out_shape: tupl
         part = logits[i, top:bottom, left:right]
         masks[i, y1:y2, x1:x2] = (rows[:, top:bottom] @ part @ cols[:, left:right].T) > cut
     return masks
+
+
+def valid_area(batch_data_samples: SampleList, size: tuple[int, int], images: Tensor) -> Tensor:
+    """Where a map looks at the image and not at its padding.
+
+    Args:
+        batch_data_samples (list[DetDataSample]): With ``img_shape``, the size before padding.
+        size (tuple[int, int]): Height and width of the map.
+        images (Tensor): The padded images, (B, C, H, W).
+
+    Returns:
+        Tensor: (B, 1, height, width) float, 1 where a cell lies wholly within the image.
+    """
+    height, width = images.shape[-2:]
+    valid = images.new_zeros(len(images), 1, *size, dtype=torch.float32)
+    for area, sample in zip(valid, batch_data_samples, strict=True):
+        img_height, img_width = sample.img_shape[:2]
+        area[:, :img_height * size[0] // height, :img_width * size[1] // width] = 1
+    return valid

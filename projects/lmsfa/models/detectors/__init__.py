@@ -1,0 +1,3 @@
+from .auxiliary_segmentor import AuxiliarySegmentor
+
+__all__ = ['AuxiliarySegmentor']
