@@ -167,3 +167,9 @@ def test_box_mask_loss_equals_dense(chunk):
     expected = torch.autograd.grad(dense, [protos, coeffs])
     for ours, theirs in zip(grads, expected, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_locations_are_exact_in_half_precision(head):
+    maps = [torch.zeros(1, 1, 640 // s, 640 // s, dtype=torch.bfloat16) for s in head.strides]
+    centres = head._priors(maps)[:, 0]
+    assert centres[:80].tolist() == [8 * i + 4.0 for i in range(80)]

@@ -1,5 +1,6 @@
-"""Importing this package registers the hooks and makes the installed stack work together."""
+"""Importing this registers hooks and optimiser wrappers, and makes the stack work together."""
 from .compat import setup
 from .hooks import *  # noqa: F403
+from .optim_wrappers import *  # noqa: F403
 
 setup()

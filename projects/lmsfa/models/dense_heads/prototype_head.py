@@ -123,8 +123,9 @@ class PrototypeHead(BaseMaskHead):
     def _priors(self, maps: Sequence[Tensor]) -> Tensor:
         """Centre x, y and stride (twice) of every location in input pixels, (L, 4)."""
         return torch.cat(self.prior_generator.grid_priors(
-            [m.shape[-2:] for m in maps], dtype=maps[0].dtype, device=maps[0].device,
-            with_stride=True))
+            # Half precisions cannot hold the centres: bfloat16 has no 257.
+            [m.shape[-2:] for m in maps], device=maps[0].device, with_stride=True,
+            dtype=torch.promote_types(maps[0].dtype, torch.float32)))
 
     def _decode_boxes(self, dists: Tensor, priors: Tensor) -> Tensor:
         """Expected distances, in input pixels, to boxes (..., L, 4) as x1, y1, x2, y2."""
@@ -151,8 +152,8 @@ class PrototypeHead(BaseMaskHead):
             dict: ``loss_cls``, ``loss_bbox``, ``loss_dfl`` and ``loss_mask``, scalars.
         """
         priors = self._priors(cls_scores)
-        scores = self._flatten(cls_scores, self.num_classes)
-        # Box arithmetic needs full precision, also under AMP.
+        # Assignment and box arithmetic need full precision, also under AMP.
+        scores = self._flatten(cls_scores, self.num_classes).float()
         dists = self._flatten(bbox_dists, 4 * self.reg_max).float()
         coeffs_flat = self._flatten(coeffs, self.num_protos)
         boxes = self._decode_boxes(dists, priors)
@@ -168,7 +169,7 @@ class PrototypeHead(BaseMaskHead):
         weight = target_scores[batch_inds, pos].sum(-1)
 
         losses = dict(loss_cls=self.loss_cls(
-            scores.flatten(0, 1).float(), target_scores.flatten(0, 1)) / norm)
+            scores.flatten(0, 1), target_scores.flatten(0, 1)) / norm)
         pos_dists, pos_priors = dists[batch_inds, pos], priors[pos]
         if len(pos):
             losses['loss_bbox'] = self.loss_bbox(
