@@ -22,7 +22,7 @@ class YOLOv8SegHead(PrototypeHead):
         c3 = self.in_channels[0]
         box_channels = max(16, c3 // 4, 4 * self.reg_max)
         self.box_branches = self._branches(box_channels, 4 * self.reg_max)
-        self.cls_branches = self._branches(max(c3, min(num_classes, 100)), num_classes)
+        self.cls_branches = self._class_branches(max(c3, min(num_classes, 100)))
         self.coeff_branches = self._branches(max(c3 // 4, self.num_protos), self.num_protos)
         self.init_biases([b[-1] for b in self.cls_branches], [b[-1] for b in self.box_branches])
 
@@ -31,6 +31,9 @@ class YOLOv8SegHead(PrototypeHead):
         return nn.ModuleList(nn.Sequential(
             ConvModule(c, mid_channels, **cfg), ConvModule(mid_channels, mid_channels, **cfg),
             nn.Conv2d(mid_channels, out_channels, 1)) for c in self.in_channels)
+
+    def _class_branches(self, mid_channels: int) -> nn.ModuleList:
+        return self._branches(mid_channels, self.num_classes)
 
     def init_weights(self) -> None:
         super().init_weights()

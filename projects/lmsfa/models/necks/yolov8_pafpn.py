@@ -1,4 +1,6 @@
-"""Path-aggregation neck of YOLOv8: the neck of the baseline rows."""
+"""Path-aggregation neck of YOLOv8 (the neck of the baseline rows) and YOLO11."""
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -14,31 +16,45 @@ class YOLOv8PAFPN(BaseModule):
     """Top-down then bottom-up, each step a concatenation and a block.
 
     Args:
-        in_channels (tuple[int, int, int]): Channels at strides 8, 16, 32, also of the outputs.
-        deepen_factor (float): Scales the units a block, 3 at 1.0.
-        block (dict): Registered block (``C2f``, ``C2fPro``, ...).
+        in_channels (tuple[int, int, int]): Channels at strides 8, 16, 32.
+        out_channels (tuple[int, int, int], optional): Channels of the outputs; by default those
+            of the inputs.
+        deepen_factor (float): Scales the units a block.
+        num_blocks (int): Units a block at ``deepen_factor`` 1.
+        block (dict | Sequence[dict]): Registered block (``C2f``, ``C2fPro``, ...) of all four
+            steps, or one a step: top-down to strides 16 and 8, bottom-up to 16 and 32.
+        shortcut (bool): Passed to units that have that choice: False in YOLOv8, True in YOLO11.
         norm_cfg, act_cfg (dict): Normalisation and activation.
 
-    Shape: tuple of (B, C_i, H / s_i, W / s_i), s = 8, 16, 32 -> the same shapes.
+    Shape: tuple of (B, C_i, H / s_i, W / s_i), s = 8, 16, 32 -> the same with the channels of
+    ``out_channels``.
     """
 
-    def __init__(self, in_channels: tuple[int, int, int], deepen_factor: float = 0.33,
-                 block: dict = dict(type='C2f'), norm_cfg: dict = NORM_CFG,  # noqa: B006
-                 act_cfg: dict = ACT_CFG, init_cfg=None) -> None:
+    def __init__(self, in_channels: tuple[int, int, int],
+                 out_channels: tuple[int, int, int] | None = None, deepen_factor: float = 0.33,
+                 num_blocks: int = 3,
+                 block: dict | Sequence[dict] = dict(type='C2f'),  # noqa: B006
+                 shortcut: bool = False, norm_cfg: dict = NORM_CFG, act_cfg: dict = ACT_CFG,
+                 init_cfg=None) -> None:
         super().__init__(init_cfg)
-        c3, c4, c5 = in_channels
+        blocks = [block] * 4 if isinstance(block, dict) else list(block)
+        if len(blocks) != 4:
+            raise ValueError(f'YOLOv8PAFPN: `block` needs 1 or 4 entries, got {len(blocks)}')
+        in3, in4, in5 = in_channels
+        out3, out4, out5 = out_channels or in_channels
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
 
-        def make_block(c_in: int, c_out: int) -> BaseModule:
-            return MODELS.build(dict(block, in_channels=c_in, out_channels=c_out, shortcut=False,
-                                     num_blocks=scale_depth(3, deepen_factor), **cfg))
+        def make_block(step: int, c_in: int, c_out: int) -> BaseModule:
+            return MODELS.build(dict(
+                blocks[step], in_channels=c_in, out_channels=c_out, shortcut=shortcut,
+                num_blocks=scale_depth(num_blocks, deepen_factor), **cfg))
 
-        self.top_down4 = make_block(c5 + c4, c4)
-        self.top_down3 = make_block(c4 + c3, c3)
-        self.down3 = ConvModule(c3, c3, 3, stride=2, padding=1, **cfg)
-        self.bottom_up4 = make_block(c3 + c4, c4)
-        self.down4 = ConvModule(c4, c4, 3, stride=2, padding=1, **cfg)
-        self.bottom_up5 = make_block(c4 + c5, c5)
+        self.top_down4 = make_block(0, in5 + in4, out4)
+        self.top_down3 = make_block(1, out4 + in3, out3)
+        self.down3 = ConvModule(out3, out3, 3, stride=2, padding=1, **cfg)
+        self.bottom_up4 = make_block(2, out3 + out4, out4)
+        self.down4 = ConvModule(out4, out4, 3, stride=2, padding=1, **cfg)
+        self.bottom_up5 = make_block(3, out4 + in5, out5)
 
     def forward(self, feats: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         p3, p4, p5 = feats
