@@ -17,14 +17,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# The paper's figures (Tables III and V) for the configs of the ablation: M parameters, GFLOPs.
-PAPER = {
-    'lmsfa-n_base_1xb8-300e_peld': (3.2, 12.1), 'lmsfa-n_c2fpro_1xb8-300e_peld': (2.5, 10.3),
-    'lmsfa-n_neck_1xb8-300e_peld': (3.2, 12.4), 'lmsfa-n_lmsh_1xb8-300e_peld': (2.5, 10.0),
-    'lmsfa-n_c2fpro-neck_1xb8-300e_peld': (2.5, 10.7),
-    'lmsfa-n_c2fpro-lmsh_1xb8-300e_peld': (1.9, 8.4),
-    'lmsfa-n_neck-lmsh_1xb8-300e_peld': (2.5, 10.6), 'lmsfa-n_1xb8-300e_peld': (1.8, 8.8),
-}
+from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
+
+#: The paper's figures for the configs of its ablation.
+PAPER = {Path(row.config).stem: row.values
+         for row in PAPER_TABLES['table5'].rows if row.config}
 FIGURES = {'mAP': 'mAP', 'mAP50': 'mAP_50', 'P': 'precision', 'R': 'recall'}
 
 
@@ -42,7 +39,7 @@ def complexity_table(records: list[dict]) -> str:
         paper = PAPER.get(name)
         rows.append([f'[{name}]({record["config"]})', f'{record["parameters"]:,}',
                      f'{record["flops"] / 1e9:.2f}',
-                     f'{paper[0]} M / {paper[1]} G' if paper else ''])
+                     f'{paper["params_m"]} M / {paper["gflops"]} G' if paper else ''])
     return markdown(['config', 'parameters', 'GFLOPs', 'paper'], rows)
 
 

@@ -6,17 +6,20 @@ The fused checkpoint goes wherever the plain one goes (tools/test.py, tools/infe
 same config; it cannot be trained.
 """
 import argparse
-import os
 from pathlib import Path
 
-import torch
 from mmdet.registry import MODELS
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader, weights_to_cpu
 
 from projects.lmsfa.engine import compat
-from projects.lmsfa.engine.checkpoint import FUSED_KEY, is_fused, load_strictly
+from projects.lmsfa.engine.checkpoint import (
+    FUSED_KEY,
+    is_fused,
+    load_strictly,
+    save_checkpoint,
+)
 from projects.lmsfa.models.utils.fuse import fuse_model
 from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
 
@@ -31,17 +34,6 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     return parser.parse_args(argv)
-
-
-def save_atomically(checkpoint: dict, out: Path) -> None:
-    """Write beside the target, then rename, so that no half-written file carries its name."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
-    try:
-        torch.save(checkpoint, part)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @reports_user_errors
@@ -68,7 +60,7 @@ def main(argv=None) -> int:
     meta = {key: value for key, value in checkpoint.get('meta', {}).items()
             if key in ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')}
     meta.update({FUSED_KEY: True, 'cfg': cfg.pretty_text})
-    save_atomically({'meta': meta, 'state_dict': weights_to_cpu(model.state_dict())}, out)
+    save_checkpoint({'meta': meta, 'state_dict': weights_to_cpu(model.state_dict())}, out)
     print(f'{out}: {before:,} -> {after:,} parameters')
     return 0
 

@@ -181,6 +181,22 @@ def load_strictly(model: nn.Module, checkpoint: Any, name: str | os.PathLike) ->
                               'config that it was trained with.') from error
 
 
+def save_checkpoint(checkpoint: dict, out: Path) -> None:
+    """Write beside the target, then rename, so that no half-written file carries its name.
+
+    Args:
+        checkpoint (dict): ``meta`` and ``state_dict``.
+        out (Path): File to write; missing folders are made.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
+    try:
+        torch.save(checkpoint, part)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 class FuseBeforeLoadHook(Hook):
     """Give the runner's model the form of a fused checkpoint just before its weights are loaded.
 

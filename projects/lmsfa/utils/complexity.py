@@ -1,6 +1,8 @@
 """Parameters and multiply-accumulates of a model."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -58,9 +60,30 @@ def _forward_mode(model: nn.Module) -> str:
     return 'predict' if two_heads else 'tensor'
 
 
+@contextmanager
+def _all_proposals(model: nn.Module) -> Iterator[None]:
+    """Let a two-stage detector's second stage see as many proposals as its config allows.
+
+    How many survive NMS depends on the weights and the image, and with it half of the FLOPs; at a
+    threshold of 1 all do.
+    """
+    rpn = getattr(model, 'rpn_head', None)
+    threshold = rpn.test_cfg.nms.iou_threshold if rpn is not None else None
+    if rpn is not None:
+        rpn.test_cfg.nms.iou_threshold = 1.0
+    try:
+        yield
+    finally:
+        if rpn is not None:
+            rpn.test_cfg.nms.iou_threshold = threshold
+
+
 @torch.no_grad()
 def count(model: nn.Module, height: int, width: int, fuse: bool = False) -> Complexity:
     """Run the model's forward to raw maps (``mode='tensor'``) once and count.
+
+    Two-stage detectors are counted with all proposals of their config (mmdet: 1000 boxes, masks
+    for 100). Masks that post-processing assembles from kernels or coefficients are not counted.
 
     Args:
         model (nn.Module): A detector in the sense of mmdet; set to eval mode, and fused in place
@@ -81,7 +104,7 @@ def count(model: nn.Module, height: int, width: int, fuse: bool = False) -> Comp
     rearranged = [module for module in model.modules() if hasattr(module, 'textbook')]
     for module in rearranged:
         module.textbook = not fuse
-    with counter:
+    with counter, _all_proposals(model):
         model(image, [data_sample(height, width)], mode=_forward_mode(model))
     for module in rearranged:
         module.textbook = False

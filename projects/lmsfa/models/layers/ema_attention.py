@@ -124,3 +124,99 @@ class EMAttention(BaseModule):
                   + (strip_weights * self.conv3x3.bias).sum())
         logits = torch.addcmul(local.view_as(x), gated, local_weights * scale).sum(1, keepdim=True)
         return (x * (logits + offset).sigmoid()).view(shape)
+
+    def fuse(self) -> 'FusedEMAttention':
+        """The same function for inference, in operations that runtimes are fast at."""
+        return FusedEMAttention(self)
+
+
+def _block_diagonal(weight: Tensor, groups: int) -> Tensor:
+    """Kernel of the dense convolution that equals one convolution shared by all groups.
+
+    Args:
+        weight (Tensor): (C_out, C_in, k, k).
+        groups (int): G.
+
+    Returns:
+        Tensor: (G * C_out, G * C_in, k, k).
+    """
+    out, inner = weight.shape[:2]
+    dense = weight.new_zeros(groups, out, groups, inner, *weight.shape[2:])
+    for i in range(groups):
+        dense[i, :, i] = weight
+    return dense.flatten(2, 3).flatten(0, 1)
+
+
+class FusedEMAttention(nn.Module):
+    """Inference form of :class:`EMAttention`.
+
+    Groups are never an axis of their own: a map of five dimensions, or one of two channels with
+    the groups on the batch axis, costs inference runtimes their blocked memory layouts. What a
+    group shares becomes a block-diagonal 1x1 convolution (the strip gates, the sum over a group's
+    channels) or a depthwise one, and all that depends on weights alone is computed here, once.
+
+    Shape: (B, channels, H, W) -> (B, channels, H, W).
+    """
+
+    def __init__(self, ema: EMAttention) -> None:
+        super().__init__()
+        self.groups, self.eps = ema.groups, ema.norm.eps
+        width = ema.norm.num_channels
+        channels = self.groups * width
+        weight, bias = ema.conv3x3.weight.detach(), ema.conv3x3.bias.detach()
+        gamma, beta = ema.norm.weight.detach(), ema.norm.bias.detach()
+        strip_weights = beta.softmax(0)
+        like = dict(device=weight.device, dtype=weight.dtype)
+
+        self.gate = nn.Conv2d(channels, channels, 1, **like)
+        self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False,
+                               **like)
+        self.group_sum = nn.Conv2d(channels, channels, 1, bias=False, **like)
+        self.mean_of_conv = nn.Linear(9 * width, width, **like)
+        with torch.no_grad():
+            self.gate.weight.copy_(_block_diagonal(ema.conv1x1.weight, self.groups))
+            self.gate.bias.copy_(ema.conv1x1.bias.repeat(self.groups))
+            kernel = (strip_weights.view(-1, 1, 1, 1) * weight).sum(0)
+            self.local.weight.copy_(kernel[:, None].repeat(self.groups, 1, 1, 1))
+            ones = torch.ones(width, width, 1, 1, **like)
+            self.group_sum.weight.copy_(_block_diagonal(ones, self.groups))
+            # Zero padding hides the last row (column) from the taps above (left of) the centre
+            # and the first from those below (right); in the corners, both.
+            first, last = [weight[:, :, 2].sum(2), weight[:, :, :, 2].sum(2)], \
+                [weight[:, :, 0].sum(2), weight[:, :, :, 0].sum(2)]
+            parts = [weight.sum((2, 3)), -first[0], -last[0], -first[1], -last[1],
+                     weight[:, :, 2, 2], weight[:, :, 2, 0], weight[:, :, 0, 2],
+                     weight[:, :, 0, 0]]
+            self.mean_of_conv.weight.copy_(torch.stack(parts, 2).flatten(1))
+            self.mean_of_conv.bias.copy_(bias)
+        self.register_buffer('gamma', gamma.repeat(self.groups).view(1, -1, 1, 1))
+        # The offset of a group's logits, spread over its channels, which group_sum adds up.
+        self.register_buffer('beta', beta.repeat(self.groups).view(1, -1, 1, 1))
+        constant = (strip_weights * bias).sum() / width
+        self.register_buffer('constant', constant.repeat(channels).view(1, -1, 1, 1))
+        self.register_buffer('ends', torch.tensor([0, -1], device=weight.device))
+
+    def local_weights(self, x: Tensor, row: Tensor, col: Tensor) -> Tensor:
+        """softmax(pool(x_2)) in each group, (B, channels, 1, 1), from the row and column means.
+
+        Args:
+            x (Tensor): Input, (B, channels, H, W).
+            row (Tensor): Row means, (B, channels, H, 1).
+            col (Tensor): Column means, (B, channels, 1, W).
+        """
+        height, width = x.shape[-2:]
+        means = torch.cat([
+            row.mean(2), row[:, :, self.ends, 0] / height, col[:, :, 0, self.ends] / width,
+            x[:, :, self.ends][:, :, :, self.ends].flatten(2) / (height * width)], 2)
+        pooled = self.mean_of_conv(means.reshape(-1, self.mean_of_conv.in_features))
+        return pooled.softmax(1).reshape(-1, x.shape[1], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        row, col = x.mean(3, keepdim=True), x.mean(2, keepdim=True)
+        gated = x * self.gate(row).sigmoid() * self.gate(col).sigmoid()
+        centred = gated - gated.mean((2, 3), keepdim=True)
+        var = (centred * centred).mean((2, 3), keepdim=True)
+        weights = self.local_weights(x, row, col)
+        scale = weights * (self.gamma * (var + self.eps).rsqrt())
+        logits = self.group_sum(self.local(x) + centred * scale)
+        return x * (logits + self.group_sum(weights * self.beta + self.constant)).sigmoid()
