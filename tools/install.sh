@@ -87,6 +87,16 @@ check_compiler() {
         "apt-get install python3-dev   (or python3.X-dev for the Python of $VENV)"
 }
 
+# mmcv 2.1.0's CUDA sources include THC/THCAtomics.cuh, which PyTorch 2 no longer ships; it had
+# only passed on to the header named below (open-mmlab/mmcv issue 1582).
+add_missing_cuda_header() {
+    local shim="$PWD/$VENV/cuda-include"
+    case "$VENV" in /*) shim="$VENV/cuda-include" ;; esac
+    mkdir -p "$shim/THC"
+    printf '#pragma once\n#include <ATen/cuda/Atomic.cuh>\n' > "$shim/THC/THCAtomics.cuh"
+    export CPATH="$shim${CPATH:+:$CPATH}"
+}
+
 pip_install() {
     "$PY" -m pip install --disable-pip-version-check "$@" || fail "pip install $* failed (see above)" \
         'no network or no such package: check pip config and the connection, then run make again'
@@ -109,6 +119,11 @@ pip_install -r requirements/runtime.txt -r requirements/tests.txt -r requirement
     -r requirements/deploy.txt
 pip_install --no-deps -r requirements/openmmlab.txt
 if ! has_ops; then
+    if [ "$FORCE_CUDA" = 1 ]; then
+        command -v nvcc >/dev/null || fail 'FORCE_CUDA=1 needs nvcc, and it is missing' \
+            "install the CUDA toolkit of PyTorch's CUDA version and put its bin/ on the PATH"
+        add_missing_cuda_header
+    fi
     echo "install: building mmcv's ops; several minutes, once (pip keeps the wheel)"
     MMCV_WITH_OPS=1 FORCE_CUDA=$FORCE_CUDA pip_install --no-build-isolation --no-deps "$MMCV"
     if ! has_ops; then
