@@ -78,8 +78,8 @@ class ConvNeXtV2(BaseModule):
 
     Its weights are named as in MMPretrain's ``ConvNeXt``, whose checkpoints load with
     ``init_cfg=dict(type='Pretrained', checkpoint=FILE, prefix='backbone.')``. Checkpoints of the
-    paper's own repository (``prefix='model.'`` if they are nested) are renamed on loading. The
-    norm of each output belongs to the detector: classifiers have the last at most.
+    paper's own repository are renamed on loading; docs/models.md has the command. The norm of
+    each output belongs to the detector: classifiers have the last at most.
 
     Args:
         depths (Sequence[int]): Blocks of the stages.

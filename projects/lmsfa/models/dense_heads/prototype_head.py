@@ -131,7 +131,7 @@ class PrototypeHead(BaseMaskHead):
         """Expected distances, in input pixels, to boxes (..., L, 4) as x1, y1, x2, y2."""
         shape = dists.shape[:-1]
         probs = dists.reshape(*shape, 4, self.reg_max).softmax(-1)
-        # A matrix, not a vector: ONNX Runtime multiplies vectors by millions of tiny products.
+        # A matrix, not a vector, which ONNX Runtime multiplies with one location at a time.
         bins = self.bins.to(probs.dtype)[:, None]
         distance = (probs @ bins).squeeze(-1) * priors[:, 2:3]
         points = priors[:, :2].expand(*shape, 2)
