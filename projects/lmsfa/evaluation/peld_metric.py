@@ -17,6 +17,7 @@ from mmengine.logging import MMLogger
 from pycocotools import mask as mask_utils
 from terminaltables import AsciiTable
 
+from ..datasets.categories import category_ids
 from .instance_scores import InstanceScores, complete_annotations, score_instances
 from .rle import encode_masks
 
@@ -170,8 +171,11 @@ class PELDMetric(CocoMetric):
         return coco
 
     def _category_ids(self) -> list[int]:
-        """Category ids in the order of the labels, as mmdet's ``CocoDataset`` numbers them."""
+        """Category ids in the order of the labels, as the data set numbers them."""
         classes = list(self.dataset_meta['classes'])
+        if self.dataset_meta.get('labels_by_name'):
+            return category_ids(self._coco_api.cats, classes, self._source)
+        # mmdet's CocoDataset numbers them by the order in the file.
         cat_ids = self._coco_api.get_cat_ids(cat_names=classes)
         names = [self._coco_api.cats[c]['name'] for c in cat_ids]
         if names != classes:
