@@ -88,6 +88,26 @@ def test_other_families_count(name):
     assert result.macs > result.modules['backbone'][1]
 
 
+def test_two_stages_cost_the_same_whatever_the_weights():
+    from projects.lmsfa.utils.cli import load_config
+    from projects.lmsfa.utils.complexity import build_model
+    config = load_config('configs/mask_rcnn/mask-rcnn_r50_fpn_1xb8-300e_peld.py')
+    config.model.test_cfg.rpn.max_per_img = 20
+    model = build_model(config)
+    threshold = model.rpn_head.test_cfg.nms.iou_threshold
+    first = count(model, 64, 64).macs
+    for p in model.rpn_head.parameters():
+        nn.init.normal_(p)
+    result = count(model, 64, 64)
+    assert result.macs == first
+    assert model.rpn_head.test_cfg.nms.iou_threshold == threshold == 0.7
+    # Twenty boxes through two linear layers, 256 * 7 * 7 -> 1024 -> 1024, and the two outputs.
+    boxes = 20 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * (5 + 16))
+    # Their masks through four 3x3 convolutions, one transposed and one 1x1.
+    masks = 20 * 256 * (4 * 14 * 14 * 256 * 9 + 14 * 14 * 256 * 4 + 28 * 28 * 4)
+    assert result.modules['roi_head'][1] == boxes + masks
+
+
 def test_wrong_config(error_of):
     assert 'no such config in package mmdet' in error_of('tools/complexity.py', 'mmdet::x/none.py')
     assert 'none.py: no such config' in error_of('tools/complexity.py', 'none.py')

@@ -1,0 +1,6 @@
+"""Mask R-CNN R50-FPN with its authors' SGD (0.02 for 16 images), 640x640, 300 epochs."""
+_base_ = [
+    '../_base_/models/mask_rcnn_r50_fpn.py', '../_base_/datasets/peld_instance.py',
+    '../_base_/schedules/sgd_300e.py', '../_base_/default_runtime.py'
+]
+optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=1e-4))

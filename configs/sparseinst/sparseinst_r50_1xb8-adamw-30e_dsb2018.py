@@ -1,0 +1,8 @@
+"""SparseInst R50 with 300 masks on DSB2018: 256x256, 30 epochs of AdamW from scratch."""
+_base_ = [
+    '../_base_/models/sparseinst_r50.py', '../_base_/datasets/dsb2018_instance.py',
+    '../_base_/schedules/adamw_30e.py', '../_base_/default_runtime.py'
+]
+model = dict(
+    mask_head=dict(num_classes=1, num_masks=300), test_cfg=dict(max_per_img=300))
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
