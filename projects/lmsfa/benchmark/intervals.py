@@ -1,0 +1,212 @@
+"""Confidence intervals of AP by resampling images, or patients where they are known.
+
+Images of one patient are not independent, so a test set of 60 images of 6 patients says less than
+60 images of 60 patients. Where the annotation file tells the patient (a ``patient`` entry of each
+image, or file names that ``tools/dataset_tools/split.py`` understands) whole patients are drawn.
+
+Every image is matched once; a resample only weights its detections and ground truths. AP of
+weighted detections equals AP of a set in which the image occurs that many times: within a run of
+equal detections precision is highest at the end of hits and at the start of misses, which COCO's
+envelope takes anyway.
+"""
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from projects.lmsfa.datasets.coco_file import read_json
+from projects.lmsfa.datasets.conversion.records import ConversionError
+from projects.lmsfa.datasets.splitting import patients_by_pattern
+from projects.lmsfa.evaluation.fast_cocoeval import FastCOCOeval, results_to_coco
+from projects.lmsfa.evaluation.instance_scores import complete_annotations
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class ClassMatches:
+    """One class's detections over all images, by falling score, matched to the ground truth.
+
+    Attributes:
+        images (np.ndarray): Index of each detection's image, (n,).
+        scores (np.ndarray): Confidences, (n,).
+        hits (np.ndarray): True positives at each IoU threshold, bool, (thresholds, n).
+        counted (np.ndarray): Neither matched to a crowd nor otherwise ignored, (thresholds, n).
+        targets (np.ndarray): Ground truths in each image, (images,).
+    """
+
+    images: np.ndarray
+    scores: np.ndarray
+    hits: np.ndarray
+    counted: np.ndarray
+    targets: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matches:
+    """All classes of one prediction set, and what a resample draws.
+
+    Attributes:
+        classes (tuple[ClassMatches, ...]): In the order of the labels.
+        names (tuple[str, ...]): Their names.
+        groups (np.ndarray): Index of each image's patient, or the image's own, (images,).
+        unit (str): ``patient`` or ``image``.
+    """
+
+    classes: tuple[ClassMatches, ...]
+    names: tuple[str, ...]
+    groups: np.ndarray
+    unit: str
+
+
+def patients(images: Sequence[dict]) -> list[str] | None:
+    """Patient of each COCO image; None where they are not told, or are all different."""
+    if all('patient' in image for image in images):
+        found = [str(image['patient']) for image in images]
+    else:
+        try:
+            found = patients_by_pattern([image['file_name'] for image in images])
+        except ConversionError:
+            return None
+    return found if 1 < len(set(found)) < len(found) else None
+
+
+def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100) -> Matches:
+    """Match predictions once; everything else is computed from this.
+
+    Args:
+        coco (COCO): Ground truth.
+        records (list[dict]): COCO result records.
+        kind (str): ``bbox`` or ``segm``.
+        max_dets (int): Detections an image and class that count.
+    """
+    evaluator = FastCOCOeval(coco, results_to_coco(coco, records, kind), kind)
+    evaluator.params.maxDets = [max_dets]
+    evaluator.params.areaRng = evaluator.params.areaRng[:1]
+    evaluator.params.areaRngLbl = evaluator.params.areaRngLbl[:1]
+    evaluator.evaluate()
+    ids = list(evaluator.params.imgIds)
+    place = {image: index for index, image in enumerate(ids)}
+    thresholds = len(evaluator.params.iouThrs)
+    classes = []
+    for k in range(len(evaluator.params.catIds)):
+        found = evaluator.class_records(k)
+        images = [np.full(len(r['dtScores'][:max_dets]), place[r['image_id']]) for r in found]
+        scores = np.concatenate([np.zeros(0), *(r['dtScores'][:max_dets] for r in found)])
+        order = np.argsort(-scores, kind='mergesort')
+        empty = np.zeros((thresholds, 0), bool)
+        hits = np.concatenate([empty, *(r['dtMatches'][:, :max_dets] > 0 for r in found)], axis=1)
+        ignored = np.concatenate([empty, *(r['dtIgnore'][:, :max_dets] for r in found)], axis=1)
+        targets = np.zeros(len(ids), np.int64)
+        for r in found:
+            targets[place[r['image_id']]] = np.count_nonzero(~r['gtIgnore'])
+        classes.append(ClassMatches(
+            np.concatenate([np.zeros(0, np.int64), *images])[order], scores[order],
+            hits[:, order], ~ignored[:, order], targets))
+    known = patients([coco.imgs[i] for i in ids])
+    groups = np.unique(known, return_inverse=True)[1] if known else np.arange(len(ids))
+    names = tuple(coco.cats[c]['name'] for c in evaluator.params.catIds)
+    return Matches(tuple(classes), names, groups, 'patient' if known else 'image')
+
+
+def load_matches(ann_file: str | Path, predictions: str | Path, kind: str,
+                 max_dets: int = 100) -> Matches:
+    """:func:`match` of an annotation file and a prediction file of ``PELDMetric``."""
+    coco = COCO()
+    coco.dataset = read_json(Path(ann_file))
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    complete_annotations(coco, str(ann_file), kind == 'segm')
+    return match(coco, read_json(Path(predictions)), kind, max_dets)
+
+
+def average_precision(matches: ClassMatches, weights: np.ndarray) -> np.ndarray:
+    """COCO's AP of one class at each IoU threshold, images counted ``weights`` times.
+
+    Args:
+        matches (ClassMatches): The class.
+        weights (np.ndarray): How often each image counts, (images,).
+
+    Returns:
+        np.ndarray: (thresholds,), in [0, 1]; -1 without ground truth.
+    """
+    total = int(matches.targets @ weights)
+    if not total:
+        return np.full(len(matches.hits), -1.0)
+    weight = weights[matches.images]
+    hits = np.cumsum(matches.hits * matches.counted * weight, axis=1)
+    misses = np.cumsum(~matches.hits * matches.counted * weight, axis=1)
+    precision = hits / (hits + misses + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    envelope = np.concatenate([envelope, np.zeros((len(envelope), 1))], axis=1)
+    levels = np.linspace(0, 1, 101)
+    return np.array([row[np.searchsorted(recall, levels, side='left')].mean()
+                     for row, recall in zip(envelope, hits / total, strict=True)])
+
+
+def summary(matches: Matches, weights: np.ndarray) -> dict[str, float]:
+    """``mAP`` and ``mAP_50``, means over the classes that the weighted images show; -1: none."""
+    values = np.array([average_precision(c, weights) for c in matches.classes])
+    values = values[values[:, 0] >= 0]
+    if not len(values):
+        return {'mAP': -1.0, 'mAP_50': -1.0}
+    return {'mAP': float(values.mean()), 'mAP_50': float(values[:, 0].mean())}
+
+
+def bootstrap(matches: Matches, resamples: int = RESAMPLES, level: float = LEVEL,
+              seed: int = 0) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of ``mAP`` and ``mAP_50``.
+
+    Patients (or images) are drawn with replacement, as many as there are. The same seed draws the
+    same ones for every model, so that models compared on one test set share their luck.
+
+    Args:
+        matches (Matches): What :func:`match` gave.
+        resamples (int): Number of draws.
+        level (float): Coverage, such as 0.95.
+        seed (int): Of the draws.
+
+    Returns:
+        dict[str, tuple[float, float]]: Lower and upper end, in [0, 1].
+    """
+    rng = np.random.default_rng(seed)
+    count = int(matches.groups.max()) + 1 if len(matches.groups) else 0
+    draws: dict[str, list[float]] = {'mAP': [], 'mAP_50': []}
+    for _ in range(resamples if count else 0):
+        drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+        for name, value in summary(matches, drawn[matches.groups]).items():
+            if value >= 0:
+                draws[name].append(value)
+    tails = ((1 - level) / 2 * 100, (1 + level) / 2 * 100)
+    return {name: tuple(float(v) for v in np.percentile(values, tails))
+            for name, values in draws.items() if values}
+
+
+def curve(matches: ClassMatches, threshold: int = 0, points: int = 51) -> list[float] | None:
+    """Precision at ``points`` recalls evenly spaced over [0, 1], as COCO's AP averages it.
+
+    Args:
+        matches (ClassMatches): The class.
+        threshold (int): Index of the IoU threshold; 0 is 0.5.
+        points (int): Number of recalls.
+
+    Returns:
+        list[float] | None: In [0, 1]; None without ground truth.
+    """
+    total = int(matches.targets.sum())
+    if not total:
+        return None
+    counted = matches.counted[threshold]
+    hits = np.cumsum(matches.hits[threshold] & counted)
+    precision = hits / np.maximum(np.cumsum(counted), 1)
+    envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+    levels = np.linspace(0, 1, points)
+    values = envelope[np.searchsorted(hits / total, levels, side='left')]
+    return [round(float(v), 4) for v in values]

@@ -1,0 +1,153 @@
+"""Tables, CSV, the page and plots of a report made by hand."""
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from projects.lmsfa.benchmark.accuracy import figures, join_results
+from projects.lmsfa.benchmark.curves import training_curves
+from projects.lmsfa.benchmark.html import html
+from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
+from projects.lmsfa.benchmark.plots import PLOTS, draw
+from projects.lmsfa.benchmark.report import SCHEMA, docs_table, document, fill, flat_csv, markdown
+from projects.lmsfa.benchmark.suites import entries
+from projects.lmsfa.utils.cli import UserError
+
+MACHINE = dict(host='h', system='s', cpu='c', cores=2, threads=1, device='cpu', gpu=None,
+               cuda=None, python='3', torch='2', mmengine='0', mmcv='2', mmdet='3')
+SETTINGS = dict(size=640, batch=8, fuse=True, rounds=1, iterations=1, warm_up=0)
+
+
+def part(value):
+    return dict(p50_ms=value, p95_ms=value, p99_ms=value)
+
+
+def run(seed=0, value=0.5):
+    metrics = {f'coco/{kind}_{key}': value for kind in ('bbox', 'segm')
+               for key in ('mAP', 'mAP_50', 'precision', 'recall', 'AR@100')}
+    metrics.update({'coco/segm_bone_mAP': 0.25, 'coco/segm_nerve_mAP': 0.75, 'time': 1.0})
+    return dict(name=f'a-seed{seed}', config='configs/x/a.py', seed=seed, status='finished',
+                parameters=1_800_000, train_minutes=3.0, settings=dict(
+                    epochs=30, size=320, recipe='adamw', data=None), metrics=metrics,
+                intervals=dict(segm=dict(mAP=[0.4, 0.6], mAP_50=[0.45, 0.55])),
+                resampled='patient', precision_recall=dict(bone=[1, 0.5, 0], nerve=[1, 1, 0]),
+                curves=dict(loss=[[1, 3.0], [2, 2.0]], segm_mAP=[[2, 0.5]]))
+
+
+@pytest.fixture
+def report():
+    good = dict(
+        name='a', title='A <n>', config='configs/x/a.py', checkpoint=None, note='A | note.',
+        paper=dict(params_m=1.8, gflops=8.8, fps=189.3, mask_map50=74.4), errors={},
+        unsupported=dict(fp16='the processor has no fp16'), complexity=dict(
+            parameters=1_829_607, macs=4_086_000_000, flops=8_172_000_000, paper_gflops=8.8,
+            fused_parameters=1_800_000, fused_flops=8_000_000_000, paper_convention='X'),
+        memory=dict(training=dict(mib=900.4), inference=dict(mib=70.2)), latency=dict(fp32=dict(
+            preprocessing=part(1), network=part(3), postprocessing=part(1), total=part(5),
+            fps=200.0, rounds=1, iterations=1, images='drawn')))
+    bad = dict(name='b', title='b', config='b.py', checkpoint=None, note='', paper={},
+               errors=dict(complexity='ValueError: it broke'), unsupported={})
+    rows = [good, bad]
+    files = dict(schema=1, runs=[run(0, 0.5), run(1, 0.7), dict(run(2), status='failed')])
+    return rows, files
+
+
+def finished(report, tmp_path):
+    rows, files = report
+    path = tmp_path / 'results.json'
+    path.write_text(json.dumps(files))
+    assert join_results(rows, [path]) == []
+    return document(rows, MACHINE, SETTINGS, 'Title', ['C: not here'])
+
+
+def test_figures_over_seeds():
+    found = figures([run(0, 0.5), run(1, 0.7)])
+    assert found['mask_map50'] == 60 and found['seeds'] == 2
+    assert found['spread']['mask_map50'] == pytest.approx(14.142, abs=1e-3)
+    assert found['intervals']['mask_map'] == [40, 60]
+    assert found['per_class'] == {'bone': 25, 'nerve': 75}
+
+
+def test_document(report, tmp_path):
+    content = finished(report, tmp_path)
+    assert content['schema'] == SCHEMA
+    row = content['rows'][0]
+    assert row['own']['mask_map50'] == 60
+    assert row['difference'] == {'params_m': 0.0296, 'gflops': 0.0, 'fps': 10.7,
+                                 'mask_map50': -14.4, 'params_percent': 1.64}
+    text = markdown(content)
+    assert '| A <n>: a | 1,829,607 | 1.8 | +1.6 | 4.09 | 8.17 | 8.80 | 8.8 | +0.00 |' in text
+    assert '| 60.0 (45.0–55.0) | 74.4 | -14.4 |' in text
+    assert 'over the patients of the test set' in text
+    assert 'b: complexity FAILED: ValueError: it broke' in text
+    assert 'No config here: C: not here' in text
+    json.dumps(content, allow_nan=False)
+
+
+def test_csv(report, tmp_path):
+    lines = list(csv.DictReader(io.StringIO(flat_csv(finished(report, tmp_path)))))
+    assert [line['name'] for line in lines] == ['a', 'b']
+    assert float(lines[0]['fp32_p50_ms']) == 5 and float(lines[0]['mask_map50']) == 60
+    assert lines[1]['errors'] == 'complexity: ValueError: it broke'
+    assert lines[1]['fp32_p50_ms'] == ''
+
+
+def test_page_needs_nothing_else(report, tmp_path):
+    content = finished(report, tmp_path)
+    plots = draw(content)
+    assert list(plots) == list(PLOTS)
+    page = html(content, plots)
+    assert not re.search(r'https?://|src=|@import|<link', page)
+    assert page.count('<svg') == len(PLOTS) and page.count('<table') == 4
+    assert 'A &lt;n&gt;' in page and '<n>' not in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page):
+        assert (target[0] or target[1]) in ids
+
+
+def test_no_data_no_plots():
+    row = dict(name='b', title='b', config='b.py', checkpoint=None, note='', paper={},
+               errors=dict(config='gone'), unsupported={})
+    content = document([row], MACHINE, SETTINGS, 'Title')
+    assert draw(content) == {}
+    assert 'gone' in html(content, {}) and 'gone' in markdown(content)
+
+
+def test_documents(report, tmp_path):
+    path = tmp_path / 'results.md'
+    path.write_text('# R\n<!-- table: all -->\nold\n<!-- end of table -->\nrest\n')
+    fill(path, 'all', docs_table(finished(report, tmp_path)))
+    text = path.read_text()
+    assert 'old' not in text and text.endswith('<!-- end of table -->\nrest\n')
+    assert '| A <n>: a | 1,829,607 | 1.8 |' in text
+    with pytest.raises(ValueError, match='table: other'):
+        fill(path, 'other', 'x')
+
+
+def test_curves_of_a_resumed_training(tmp_path):
+    for name, lines in (('1', ['{"loss": 9.0, "epoch": 1}', '{"loss": 5.0, "epoch": 2}']), (
+            '2', ['{"loss": 3.0, "epoch": 2}', '{"loss": 1.0, "epoch": 2}',
+                  '{"coco/segm_mAP": 0.25, "step": 2}', '{"loss": 0.5, "ep'])):
+        (tmp_path / name / 'vis_data').mkdir(parents=True)
+        (tmp_path / name / 'vis_data' / 'scalars.json').write_text('\n'.join(lines))
+    assert training_curves(tmp_path) == {'loss': [[1, 9.0], [2, 2.0]], 'segm_mAP': [[2, 0.25]]}
+
+
+def test_suites():
+    for suite, table in PAPER_TABLES.items():
+        found, missing = entries([], suite)
+        assert len(found) + len(missing) == len(table.rows)
+        assert len({entry.name for entry in found}) == len(found)
+    found, _ = entries(['lmsfa-n_1xb8-300e_peld.py', 'w.pth', 'other.py'], 'table5')
+    assert len(found) == 9 and found[7].checkpoint == 'w.pth' and found[8].config == 'other.py'
+    assert found[7].paper['mask_map50'] == 74.4
+    found, _ = entries(['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py', 'w.pth',
+                        'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py', 'v.pth'])
+    assert [entry.name for entry in found] == ['lmsfa-n_1xb8-300e_peld',
+                                              'lmsfa-n_1xb8-300e_peld-2']
+    for words, message in ((['w.pth'], 'follows the config'), ([], 'name at least')):
+        with pytest.raises(UserError, match=message):
+            entries(words)
