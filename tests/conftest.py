@@ -5,8 +5,8 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
 #: Files that train or start processes; they run last, so that plain mistakes show early.
-SLOW = ('test_overfit', 'test_zoo', 'test_other_models', 'test_train', 'test_resume',
-        'test_dist_train', 'test_fuse_tool', 'test_infer')
+SLOW = ('test_overfit', 'test_zoo', 'test_benchmark_tool', 'test_other_models', 'test_train',
+        'test_resume', 'test_dist_train', 'test_fuse_tool', 'test_infer')
 
 
 def pytest_collection_modifyitems(items):

@@ -34,6 +34,7 @@ from projects.lmsfa.datasets.conversion.records import ConversionError
 from projects.lmsfa.datasets.conversion.writer import write_json
 from projects.lmsfa.engine import compat
 from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+from projects.lmsfa.utils.tables import fill
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
 
@@ -222,7 +223,7 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
     write_json(args.out / 'report.json', content, indent=1)
     if args.docs:
         try:
-            report.fill(args.docs, args.table, report.docs_table(content))
+            fill(args.docs, args.table, report.docs_table(content))
         except (OSError, ValueError) as error:
             raise UserError(str(error)) from error
     show(content)

@@ -21,12 +21,12 @@ from mmengine.utils import import_modules_from_strings
 from rich.console import Console
 from rich.progress import track
 from torch import nn
-from write_tables import fill, markdown
 
 from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
 from projects.lmsfa.engine import compat
 from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
 from projects.lmsfa.utils.complexity import build_model, count
+from projects.lmsfa.utils.tables import fill, markdown
 
 TITLE_NUMBERS = re.compile(r'Tables? ([IVX]+(?:(?:, | and )[IVX]+)*)')
 

@@ -12,23 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
+from projects.lmsfa.utils.tables import fill, markdown
 
 #: The paper's figures for the configs of its ablation.
 PAPER = {Path(row.config).stem: row.values
          for row in PAPER_TABLES['table5'].rows if row.config}
 FIGURES = {'mAP': 'mAP', 'mAP50': 'mAP_50', 'P': 'precision', 'R': 'recall'}
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others numbers."""
-    lines = [header, ['---', *['---:'] * (len(header) - 1)], *rows]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
 def complexity_table(records: list[dict]) -> str:
@@ -60,23 +54,6 @@ def speed_table(report: dict) -> str:
     return markdown(['model', 'median s', 'ratio', 'peak memory GiB'], [
         [row['model'], f'{row["median_s"]:.3f}', f'{row["ratio"]:.2f}', f'{row["peak_gib"]:.2f}']
         for row in report['rows']])
-
-
-def fill(document: Path, name: str, table: str) -> None:
-    """Put a table into its place.
-
-    Raises:
-        ValueError: If the document has no place of that name.
-    """
-    text = document.read_text(encoding='utf-8')
-    pattern = re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
-    new, count = pattern.subn(lambda match: f'{match[1]}{table}\n{match[2]}', text)
-    if count != 1:
-        raise ValueError(f'{document}: needs one "<!-- table: {name} -->" with an '
-                         f'"<!-- end of table -->" behind it, found {count}')
-    part = document.with_suffix('.part')
-    part.write_text(new, encoding='utf-8')
-    part.replace(document)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -105,7 +105,8 @@ _TABLE4 = {
     'YOLOv11-seg': _complexity(28.1, 102.8, 168.8),
     'LMSF-A': _complexity(1.8, 8.8, 189.3),
 }
-_MACS = 'The paper prints multiply-accumulates at about 1333x800, not FLOPs at 640x640.'
+_MACS = ("The paper prints multiply-accumulates at 1280x800, the default of mmdet's counter, not "
+         'FLOPs at 640x640.')
 _TABLE4_NOTES = {
     'Mask R-CNN': _MACS, 'Swin Mask R-CNN': _MACS, 'Mask2Former': _MACS, 'ConvNeXt': _MACS,
     'YOLACT': 'The paper prints multiply-accumulates at 550x550, not FLOPs at 640x640.',

@@ -4,7 +4,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -276,21 +275,6 @@ def docs_table(report: dict[str, Any]) -> str:
     """The compact table for a document, and what it was measured on."""
     header, lines = compact(report)
     return grid([header, *lines]) + '\n\n' + ' '.join(conditions(report))
-
-
-def fill(path: Path, name: str, text: str) -> None:
-    """Put a table between its markers in a document.
-
-    Raises:
-        ValueError: The document has no place of that name.
-    """
-    content = path.read_text(encoding='utf-8')
-    pattern = re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
-    new, count = pattern.subn(lambda match: f'{match[1]}{text}\n{match[2]}', content)
-    if count != 1:
-        raise ValueError(f'{path}: needs one "<!-- table: {name} -->" with an "<!-- end of table '
-                         f'-->" behind it, found {count}')
-    write_text(path, new)
 
 
 def write_text(path: Path, text: str) -> None:
