@@ -140,3 +140,16 @@ def test_wrong_arguments(data, tmp_path, capsys):
     path.write_text(path.read_text().replace('"category_id": 4', '"category_id": 5'))
     assert stats.main([str(data)]) == 2
     assert 'annotation 1 is of an unknown image or category' in capsys.readouterr().err
+
+
+def test_predictions_are_drawn_with_their_score():
+    from projects.lmsfa.datasets.figures import draw_annotations
+    pixels = np.zeros((80, 120, 3), np.uint8)
+    item = dict(category_id=1, bbox=[5, 5, 100, 60], area=6000,
+                segmentation=[[5, 5, 105, 5, 105, 65, 5, 65]])
+    plain = draw_annotations(pixels, [item], {1: 'bone', 2: 'nerve'})
+    scored = draw_annotations(pixels, [dict(item, score=0.87)], {1: 'bone', 2: 'nerve'})
+    # The class name is the same; the score stands behind it.
+    changed = np.argwhere((plain != scored).any(-1))
+    assert changed[:, 1].min() > 40
+    assert changed[:, 0].max() < 30

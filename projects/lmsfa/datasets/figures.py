@@ -92,11 +92,12 @@ def draw_statistics(subsets: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
 
 def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]],
                      names: Mapping[int, str], opacity: float = 0.4) -> np.ndarray:
-    """Draws masks, their outlines and class names over an image.
+    """Draws masks, their outlines, class names and, of predictions, scores over an image.
 
     Args:
         pixels: RGB image of shape (H, W, 3), uint8.
-        annotations: COCO annotations of the image, polygons or RLE.
+        annotations: COCO annotations of the image, polygons or RLE; ``score`` is written where
+            there is one.
         names: Class name by category id, in the order of the classes.
         opacity: Of the masks, from 0 to 1.
 
@@ -118,8 +119,11 @@ def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]
         cv2.drawContours(canvas, outlines, -1, color, thickness)
         x, y, box_width, box_height = annotation['bbox']
         # where classes are few the colour says it all; names on specks would hide them
-        if min(box_width, box_height) >= 40 and len(names) > 1:
-            labels.append((names[annotation['category_id']], round(x) + 3, round(y) + 14))
+        words = [names[annotation['category_id']]] if len(names) > 1 else []
+        if 'score' in annotation:
+            words.append(f'{annotation["score"]:.2f}')
+        if min(box_width, box_height) >= 40 and words:
+            labels.append((' '.join(words), round(x) + 3, round(y) + 14))
     for text, x, y in labels:
         for color, weight in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(canvas, text, (x, min(max(y, 14), height - 3)), cv2.FONT_HERSHEY_SIMPLEX,
