@@ -154,6 +154,30 @@ def patient_anatomy(seed: int, patient: int) -> list[Structure]:
     return sorted(items, key=lambda item: item.depth)
 
 
+def patient_decoys(seed: int, patient: int) -> list[Structure]:
+    """Draw what looks like an annotated tissue and is none: fascia bands and scar patches.
+
+    They lie below every annotated structure, so they never change a mask.
+
+    Returns:
+        Two bands and a patch, back to front (deterministic). Which of them a frame shows is up to
+        its scene.
+    """
+    rng = stream(seed, patient, 0, 'decoys')
+    bands = [
+        Structure('fascia', slot, 0.3 + 0.1 * slot,
+                  _tube(rng, rng.uniform(-0.75, 0.75, 2), rng.uniform(0, np.pi),
+                        rng.uniform(0.1, 0.28), rng.uniform(0.03, 0.2)),
+                  (0.0, 0.0), 0.0, rng.uniform(0.06, 0.2), rng.uniform(0.008, 0.04))
+        for slot in range(2)]
+    patch = Structure('scar', 0, 0.6,
+                      _ring(rng, rng.uniform(-0.7, 0.7, 2),
+                            (rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.5)), 0.3, fray=0.012),
+                      tuple(rng.normal(0, 0.1, 2)), rng.uniform(-0.1, 0.2),
+                      rng.uniform(0.04, 0.16), rng.uniform(0.02, 0.05))
+    return [*bands, patch]
+
+
 @dataclass(frozen=True)
 class View:
     """How a frame looks at the plane: turn, mirror, zoom, then shift.

@@ -33,16 +33,16 @@ class Conditions:
 
 
 def draw_conditions(rng: np.random.Generator) -> Conditions:
-    """Draw a frame's conditions: each artefact is often absent and seldom strong."""
+    """Draw a frame's conditions: each artefact is often absent, and of any strength where not."""
 
     def sometimes(chance: float) -> float:
-        value = float(rng.beta(1.3, 2.2))
+        value = float(rng.beta(1.5, 1.9))
         return value if rng.random() < chance else 0.0
 
     return Conditions(
-        blood=sometimes(0.55), fluid=sometimes(0.35), bubbles=sometimes(0.25),
-        smoke=sometimes(0.18), dust=sometimes(0.22), glare=sometimes(0.35),
-        defocus=sometimes(0.35), motion=sometimes(0.25),
+        blood=sometimes(0.6), fluid=sometimes(0.42), bubbles=sometimes(0.25),
+        smoke=sometimes(0.28), dust=sometimes(0.25), glare=sometimes(0.35),
+        defocus=sometimes(0.42), motion=sometimes(0.28),
         motion_angle=float(rng.uniform(0, np.pi)),
     )
 

@@ -16,7 +16,7 @@ from .render import jpeg_quality, render_frame
 MARKER = 'synpeld.info'
 """Written into the data set's folder; says with which settings it was made."""
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same settings give other pictures."""
 
 

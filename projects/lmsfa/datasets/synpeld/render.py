@@ -64,38 +64,52 @@ def _raster(field: Field) -> tuple[Field, tuple[int, int], int]:
     return crop.scaled(cells / side), corner, side
 
 
+def _reach(mask: np.ndarray, margin: float) -> tuple[slice, slice] | None:
+    """Rows and columns of a mask and ``margin`` pixels around it; None for an empty mask."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return None
+    margin = int(np.ceil(margin)) + 2
+    return (slice(max(0, y - margin), min(mask.shape[0], y + height + margin)),
+            slice(max(0, x - margin), min(mask.shape[1], x + width + margin)))
+
+
 def _tissue(scene: Scene, textures: dict[str, np.ndarray], raster: Field, lamp: Lamp) -> np.ndarray:
     """Compose the structures back to front and light them; float32 (n, n, 3)."""
     n = raster.size[0]
     back_to_plane = np.vstack([texture_matrix(), [0, 0, 1]])
 
-    def warped(name: str, depth: float) -> tuple[np.ndarray, np.ndarray]:
-        matrix = scene.view.matrix(raster.radius, raster.centre, depth)
-        layer = cv2.warpAffine(textures[name], matrix @ back_to_plane, (n, n),
-                               flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        return layer, matrix
+    def warped(name: str, matrix: np.ndarray) -> np.ndarray:
+        return cv2.warpAffine(textures[name], matrix @ back_to_plane, (n, n),
+                              flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
-    layer, _ = warped(BACKGROUND, 0.0)
-    layer = layer.copy()
+    layer = warped(BACKGROUND, scene.view.matrix(raster.radius, raster.centre, 0.0))
     gloss = np.full((n, n), GLOSS[BACKGROUND], np.float32)
     ground = np.zeros((n, n), np.float32)
     zoom = scene.view.zoom
-    for item in scene.structures:
-        above, matrix = warped(item.label, item.depth)
+    for item in (*scene.decoys, *scene.structures):
+        matrix = scene.view.matrix(raster.radius, raster.centre, item.depth)
         mask = np.zeros((n, n), np.uint8)
         fill(mask, transform(item.at(scene.plan.progress), matrix), 255, smooth=True)
         # Structures end in a soft, low-contrast border and darken what lies below them.
-        soft = cv2.GaussianBlur(mask, (0, 0), max(0.6, item.softness * zoom * n / 4))
+        border, shadow = max(0.6, item.softness * zoom * n / 4), n * 0.018
+        part = _reach(mask, 4 * max(border, shadow, n / 110))
+        if part is None:
+            continue
+        above = warped(item.label, matrix)[part]
+        mask = mask[part]
+        soft = cv2.GaussianBlur(mask, (0, 0), border)
         weight = soft.astype(np.float32) / 255
-        occlusion = cv2.GaussianBlur(mask, (0, 0), n * 0.018).astype(np.float32) / 255
-        layer[..., :3] *= (1 - 0.30 * occlusion * (1 - weight))[..., None]
+        occlusion = cv2.GaussianBlur(mask, (0, 0), shadow).astype(np.float32) / 255
+        layer[part][..., :3] *= (1 - 0.30 * occlusion * (1 - weight))[..., None]
         inside = cv2.distanceTransform((soft > 127).astype(np.uint8), cv2.DIST_L2, 3)
         reach = item.relief * 2.0 * zoom * n / 2
         profile = 1 - np.clip(inside / reach, 0, 1)
         profile = cv2.GaussianBlur(1 - profile * profile, (0, 0), n / 110)
-        layer += (above - layer) * weight[..., None]
-        ground += (item.relief * zoom * profile + 0.7 * ground - ground) * weight
-        gloss += (GLOSS[item.label] - gloss) * weight
+        layer[part] += (above - layer[part]) * weight[..., None]
+        below = ground[part]
+        ground[part] += (item.relief * zoom * profile + 0.7 * below - below) * weight
+        gloss[part] += (GLOSS[item.label] - gloss[part]) * weight
     height = ground + zoom * layer[..., 3]
     return lamp.shade(np.ascontiguousarray(layer[..., :3]), height, gloss)
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import Structure, View, draw_view, patient_anatomy, transform
+from .anatomy import (
+    Structure,
+    View,
+    draw_view,
+    patient_anatomy,
+    patient_decoys,
+    transform,
+)
 from .instruments import Instrument, draw_instrument
 from .plan import FramePlan
 from .seeding import stream
@@ -57,6 +64,7 @@ class Scene:
         plan: What was to be shown.
         view: How the patient is looked at.
         structures: Visible structures, back to front.
+        decoys: Look-alikes below them that are not annotated, back to front.
         instruments: Instruments in front of them.
         clots: Opaque clots, float (N, 2) outlines in radii of the field, origin at its centre.
     """
@@ -64,6 +72,7 @@ class Scene:
     plan: FramePlan
     view: View
     structures: tuple[Structure, ...]
+    decoys: tuple[Structure, ...]
     instruments: tuple[Instrument, ...]
     clots: tuple[np.ndarray, ...]
 
@@ -133,6 +142,8 @@ def draw_scene(seed: int, plan: FramePlan, style: PatientStyle, size: tuple[int,
     structures = tuple(
         item for item in patient_anatomy(seed, plan.patient) if item.slot < plan.counts[item.label]
     )
+    choice = stream(seed, plan.patient, plan.frame, 'decoys')
+    decoys = tuple(item for item in patient_decoys(seed, plan.patient) if choice.random() < 0.6)
     # The scouting raster does not depend on the size, so that every size has the same content.
     scout = image_field((_SCOUT * size[0] // min(size), _SCOUT * size[1] // min(size)), style)
     best, best_share = None, -1.0
@@ -143,7 +154,7 @@ def draw_scene(seed: int, plan: FramePlan, style: PatientStyle, size: tuple[int,
         clots = _clots(rng)
         if attempt >= _ATTEMPTS - 8:  # hard to satisfy: give up what stands in front
             instruments, clots = (), ()
-        scene = Scene(plan, view, structures, instruments, clots)
+        scene = Scene(plan, view, structures, decoys, instruments, clots)
         if not structures:
             return scene
         seen = np.bincount(label_map(scene, scout).ravel(), minlength=len(structures) + 1)[1:]

@@ -55,16 +55,16 @@ class PatientStyle:
 def patient_style(seed: int, patient: int) -> PatientStyle:
     """Draw the style of a patient (deterministic)."""
     rng = stream(seed, patient, 0, 'style')
-    warmth, tint = rng.normal(0.0, 0.07), rng.normal(0.0, 0.035)
+    warmth, tint = rng.normal(0.0, 0.1), rng.normal(0.0, 0.045)
     gains = np.array([1.0 - warmth, 1.0 + tint, 1.0 + warmth])
     level = rng.uniform(0, 14)
     return PatientStyle(
         field=float(rng.uniform(0.92, 1.04)),
         centre=tuple(rng.normal(0.0, 0.03, 2)),
         gains=tuple(gains),
-        saturation=float(rng.uniform(0.78, 1.2)),
+        saturation=float(rng.uniform(0.65, 1.2)),
         exposure=float(rng.uniform(0.9, 1.22)),
-        gamma=float(rng.uniform(0.85, 1.15)),
+        gamma=float(rng.uniform(0.8, 1.2)),
         light=tuple(rng.normal(0.0, 0.22, 2)),
         light_height=float(rng.uniform(0.8, 1.3)),
         falloff=float(rng.uniform(0.35, 0.75)),

@@ -14,7 +14,8 @@ BACKGROUND = 'muscle'
 SIDE = 640
 """Side of a texture in pixels; it covers ``2 * EXTENT`` of the plane."""
 
-GLOSS = {BACKGROUND: 0.8, CLASSES[0]: 1.0, CLASSES[1]: 0.55, CLASSES[2]: 0.7, CLASSES[3]: 0.9}
+GLOSS = {BACKGROUND: 0.8, CLASSES[0]: 1.0, CLASSES[1]: 0.55, CLASSES[2]: 0.7, CLASSES[3]: 0.9,
+         'fascia': 0.85, 'scar': 0.75}
 """Strength of the specular highlights of a wet tissue."""
 
 
@@ -23,7 +24,7 @@ def _rgb(*value: float) -> np.ndarray:
     return np.array(value[::-1], np.float32)
 
 
-def _between(rng, first, second, jitter=0.025) -> np.ndarray:
+def _between(rng, first, second, jitter=0.035) -> np.ndarray:
     """A random colour between two."""
     weight = np.float32(rng.uniform(0, 1))
     return first * (1 - weight) + second * weight + rng.normal(0, jitter, 3).astype(np.float32)
@@ -31,7 +32,10 @@ def _between(rng, first, second, jitter=0.025) -> np.ndarray:
 
 def _mix(base: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> np.ndarray:
     """Blend a colour into an image by a map of weights, 0 to 1."""
-    return base + (colour - base) * amount[..., None]
+    out = colour - base
+    out *= amount[..., None]
+    out += base
+    return out
 
 
 def _vessels(rng, count: int, angle: float, step: float, thickness: float) -> np.ndarray:
@@ -130,20 +134,47 @@ def _bone(rng) -> tuple[np.ndarray, np.ndarray]:
     return base, 0.0075 * rough - 0.012 * pits + 0.03 * slow + 0.002 * scratch
 
 
+def _fascia(rng) -> tuple[np.ndarray, np.ndarray]:
+    """A pale fibrous band of the background: nerve-like, without its long vessels."""
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.88, 0.78, 0.68), _rgb(0.70, 0.42, 0.36)), (*shape, 1))
+    grain = streaks(rng, SIDE, 0.0, rng.uniform(40, 80), rng.uniform(2, 6), 0.04, 2)
+    slow = fbm(rng, shape, 6, 3)
+    base = _mix(base, _rgb(0.72, 0.36, 0.32), rng.uniform(0.3, 0.7) * smoothstep(slow, 0.0, 1.8))
+    base = _mix(base, _rgb(0.66, 0.14, 0.14), 0.5 * _vessels(rng, 6, rng.uniform(0, 6), 5, 1.0))
+    return base * (1 + 0.04 * grain[..., None]), 0.005 * grain + 0.015 * slow
+
+
+def _scar(rng) -> tuple[np.ndarray, np.ndarray]:
+    """Yellowish granulation of the background: ligament- or fat-like, mottled with muscle."""
+    shape = (SIDE, SIDE)
+    base = np.tile(_between(rng, _rgb(0.86, 0.70, 0.44), _rgb(0.74, 0.46, 0.36)), (*shape, 1))
+    mottle = fbm(rng, shape, rng.uniform(8, 20), 4, 0.65)
+    fibre = streaks(rng, SIDE, rng.uniform(0, np.pi), 60, 6, 0.08)
+    base = _mix(base, _rgb(0.66, 0.32, 0.27), rng.uniform(0.4, 0.8) * smoothstep(mottle, 0.0, 2.0))
+    base = _mix(base, _rgb(0.93, 0.84, 0.66), 0.4 * smoothstep(fibre, 0.4, 2.2))
+    return base, 0.012 * mottle + 0.004 * fibre
+
+
 _MAKERS = {BACKGROUND: _muscle, CLASSES[0]: _adipose, CLASSES[1]: _bone, CLASSES[2]: _ligament,
-           CLASSES[3]: _nerve}
+           CLASSES[3]: _nerve, 'fascia': _fascia, 'scar': _scar}
 
 
 def patient_textures(seed: int, patient: int) -> dict[str, np.ndarray]:
     """Draw the textures of a patient (deterministic).
 
     Returns:
-        For ``BACKGROUND`` and every class a float32 (SIDE, SIDE, 4) array: blue, green and red
-        reflectance, 0 to 1, and relief in radii of the field of view.
+        For ``BACKGROUND``, the look-alikes and every class a float32 (SIDE, SIDE, 4) array: blue,
+        green and red reflectance, 0 to 1, and relief in radii of the field of view.
     """
+    # How much a patient's tissues are stained alike: inflammation, old blood, irrigation.
+    rng = stream(seed, patient, 0, 'stain')
+    stain = np.float32(0.4 * rng.beta(1.2, 1.8))
+    shade = _between(rng, _rgb(0.80, 0.55, 0.45), _rgb(0.74, 0.44, 0.40))
     out = {}
     for name, make in _MAKERS.items():
         colour, relief = make(stream(seed, patient, 0, f'texture {name}'))
+        colour = colour + (shade - colour) * stain
         out[name] = np.dstack([np.clip(colour, 0, 1), relief]).astype(np.float32)
     return out
 

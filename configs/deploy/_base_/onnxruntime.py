@@ -1,0 +1,2 @@
+"""ONNX Runtime."""
+backend_config = dict(type='onnxruntime')

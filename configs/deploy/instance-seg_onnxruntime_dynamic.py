@@ -1,0 +1,2 @@
+"""ONNX Runtime: images of any number and size to boxes, labels and masks."""
+_base_ = ['./_base_/dynamic.py', './_base_/onnxruntime.py']

@@ -1,0 +1,6 @@
+"""TensorRT FP32: images of any number and size to boxes, labels and masks."""
+_base_ = ['./_base_/dynamic.py', './_base_/tensorrt.py']
+backend_config = dict(model_inputs=[dict(input_shapes=dict(input=dict(
+    min_shape=[1, 3, 320, 320], opt_shape=[1, 3, 640, 640], max_shape=[4, 3, 1344, 1344])))])
+# Always max_per_img rows, so that no shape depends on what is found.
+codebase_config = dict(post_processing=dict(fixed_rows=True))

@@ -1,0 +1,80 @@
+"""Test an exported model; otherwise as tools/test.py: same data, same metric, same output.
+
+    python tools/test_deployed.py configs/deploy/instance-seg_onnxruntime_dynamic.py \\
+        configs/lmsfa/lmsfa-n_1xb8-300e_peld.py --model out/end2end.onnx
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmengine.config import DictAction
+from mmengine.runner import Runner
+
+from projects.lmsfa.engine import compat
+from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+
+#: Endings of the files that each backend can be tested from.
+ENDINGS = {'onnxruntime': '.onnx', 'openvino': '.xml'}
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('deploy_cfg', help='deploy config that the file was exported with')
+    parser.add_argument('model_cfg', help='config of the model')
+    parser.add_argument('--model', required=True, help='exported file: .onnx, or .xml of OpenVINO')
+    parser.add_argument('--work-dir', help='where logs and metrics go; default: '
+                        './work_dirs/<name of the config>_deployed')
+    parser.add_argument('--out', help='write the predictions to this .pkl file')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', help='save painted images to '
+                        '<work dir>/<time stamp>/<show dir>')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds each is shown')
+    parser.add_argument('--threads', type=int, default=0,
+                        help="threads of the backend (default: the backend's choice)")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the model config')
+    return parser.parse_args(argv)
+
+
+@reports_user_errors
+def main(argv=None) -> int:
+    """Test; returns the exit code."""
+    args = parse_args(argv)
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        raise UserError(f'--out {args.out}: the name must end in .pkl or .pickle')
+    compat.setup()
+    backend = load_config(args.deploy_cfg).backend_config.type
+    if backend not in ENDINGS:
+        raise UserError(f'{args.deploy_cfg}: {backend} cannot be tested here; test the ONNX file '
+                        'with a config of onnxruntime')
+    if Path(args.model).suffix != ENDINGS[backend]:
+        raise UserError(f'--model {args.model}: {args.deploy_cfg} is for {backend}, whose files '
+                        f'end in {ENDINGS[backend]}')
+    cfg = load_config(args.model_cfg, args.cfg_options)
+    from projects.lmsfa.deploy import backends, detector  # noqa: F401  (registers the detector)
+    backends.load(args.model, args.threads)  # complains before the data are read
+    cfg.work_dir = args.work_dir or str(
+        Path('work_dirs') / f'{Path(args.model_cfg).stem}_deployed')
+    cfg.model = dict(type='DeployedDetector', file=args.model, threads=args.threads,
+                     data_preprocessor=cfg.model.data_preprocessor)
+    cfg.load_from = None
+    # Averaged weights are in the file already.
+    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or []
+                        if hook['type'] != 'EMAHook']
+    check_data(cfg, ('test_dataloader',))
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    runner = Runner.from_cfg(cfg)
+    if args.out is not None:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
