@@ -107,7 +107,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     train.add_argument('--val-interval', type=int, metavar='EPOCHS',
                        help='epochs between validations; 0 for none (default: a third of the '
                        'budget)')
-    train.add_argument('--amp', action='store_true', help='automatic mixed precision (GPU)')
+    train.add_argument('--amp', action='store_true',
+                       help='automatic mixed precision (on a CPU: bfloat16)')
     train.add_argument('--time-limit', type=float, metavar='MINUTES',
                        help='stop cleanly then; the same command goes on later')
     args = parser.parse_args(argv)
