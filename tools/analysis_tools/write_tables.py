@@ -37,13 +37,13 @@ def complexity_table(records: list[dict]) -> str:
     return markdown(['config', 'parameters', 'GFLOPs', 'paper'], rows)
 
 
-def results_table(rows: Sequence[str]) -> str:
+def results_table(rows: Sequence[str], digits: int = 3) -> str:
     """Box and mask figures of test runs, from the scalars that tools/test.py writes."""
     lines = []
     for row in rows:
         label, path = row.rsplit('=', 1)
         scalars = json.loads(Path(path).read_text(encoding='utf-8'))
-        lines.append([label, *(f'{scalars[f"coco/{kind}_{key}"]:.3f}'
+        lines.append([label, *(f'{scalars[f"coco/{kind}_{key}"]:.{digits}f}'
                                for kind in ('bbox', 'segm') for key in FIGURES.values())])
     names = [f'{kind} {figure}' for kind in ('box', 'mask') for figure in FIGURES]
     return markdown(['model', *names], lines)
@@ -54,6 +54,18 @@ def speed_table(report: dict) -> str:
     return markdown(['model', 'median s', 'ratio', 'peak memory GiB'], [
         [row['model'], f'{row["median_s"]:.3f}', f'{row["ratio"]:.2f}', f'{row["peak_gib"]:.2f}']
         for row in report['rows']])
+
+
+def profile_table(rows: Sequence[str]) -> str:
+    """Milliseconds around the network, from tools/analysis_tools/profile_runtime.py --json."""
+    lines = []
+    for row in rows:
+        label, path = row.rsplit('=', 1)
+        report = json.loads(Path(path).read_text(encoding='utf-8'))
+        lines.append([label, *(f'{report["milliseconds"][part]:.1f}' for part in
+                               ('preprocessing', 'network', 'postprocessing')),
+                      f'{report["around_by_network"]:.1%}'])
+    return markdown(['frame', 'before, ms', 'network, ms', 'behind, ms', 'around / network'], lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,13 +79,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     source.add_argument('--speed', type=Path, help='output of compare_train_speed.py --json')
     source.add_argument('--row', action='append', metavar='LABEL=FILE',
                         help='label and scalars file (WORK_DIR/TIME/TIME.json of tools/test.py)')
+    source.add_argument('--profile', action='append', metavar='LABEL=FILE',
+                        help='label and output of profile_runtime.py --json')
+    parser.add_argument('--digits', type=int, default=3, help='of figures of --row (default: 3)')
     args = parser.parse_args(argv)
     if args.json:
         table = complexity_table(json.loads(args.json.read_text(encoding='utf-8')))
     elif args.speed:
         table = speed_table(json.loads(args.speed.read_text(encoding='utf-8')))
+    elif args.profile:
+        table = profile_table(args.profile)
     else:
-        table = results_table(args.row)
+        table = results_table(args.row, args.digits)
     try:
         fill(args.document, args.name, table)
     except ValueError as error:
