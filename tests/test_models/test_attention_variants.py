@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from torch import nn
-from variant_checks import assert_fuses, assert_trains
+from variant_checks import assert_variant, count
 
 from projects.lmsfa.models.layers import (
     AFGCAttention,
@@ -28,16 +28,9 @@ PARAMETERS = {
 }
 
 
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
 @pytest.mark.parametrize('variant', PARAMETERS)
 def test_config(variant, build_model):
-    model = build_model(CONFIG.format(variant))
-    assert count(model) == PARAMETERS[variant]
-    assert_trains(model)
-    assert_fuses(model)
+    assert_variant(build_model(CONFIG.format(variant)), PARAMETERS[variant])
 
 
 # Of 64 channels. SE: 64 -> 4 -> 64. AFGC: a 64 x 64 matrix with bias, a kernel of 3, the mix.

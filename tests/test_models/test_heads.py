@@ -2,7 +2,7 @@
 import pytest
 import torch
 from torch import nn
-from variant_checks import assert_fuses, assert_trains
+from variant_checks import assert_variant
 
 from projects.lmsfa.models.dense_heads import EfficientHead, LADHHead, LQEHead, YOLOv8SegHead
 from projects.lmsfa.models.dense_heads.lqe_head import joint_logit
@@ -13,16 +13,9 @@ PARAMETERS = {'ladh': 2_513_500, 'lqe': 3_264_380 + 21 * 64 + 65, 'efficient': 4
 ARGS = dict(num_classes=3, in_channels=(16, 24, 32))
 
 
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
 @pytest.mark.parametrize('variant', PARAMETERS)
 def test_config(variant, build_model):
-    model = build_model(CONFIG.format(variant))
-    assert count(model) == PARAMETERS[variant]
-    assert_trains(model)
-    assert_fuses(model)
+    assert_variant(build_model(CONFIG.format(variant)), PARAMETERS[variant])
 
 
 @pytest.mark.parametrize('head_type', [LADHHead, LQEHead, EfficientHead])

@@ -2,7 +2,7 @@
 import pytest
 import torch
 from torch import nn
-from variant_checks import assert_fuses, assert_trains
+from variant_checks import assert_variant, count
 
 from projects.lmsfa.models.layers import (
     C2f,
@@ -18,16 +18,9 @@ CONFIG = 'configs/lmsfa/c2f/lmsfa-n_{}_1xb8-300e_peld.py'
 PARAMETERS = {'cg': 2_359_620, 'faster': 2_559_180, 'star': 2_698_892}
 
 
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
 @pytest.mark.parametrize('variant', PARAMETERS)
 def test_config(variant, build_model):
-    model = build_model(CONFIG.format(variant))
-    assert count(model) == PARAMETERS[variant]
-    assert_trains(model)
-    assert_fuses(model)
+    assert_variant(build_model(CONFIG.format(variant)), PARAMETERS[variant])
 
 
 # Of 64 channels. Faster: 3x3 of 16, 64 -> 128 -> 64, a BatchNorm of 128. Star: two depthwise 7x7

@@ -3,6 +3,7 @@ import pytest
 import torch
 from test_fuse_model import flatten, randomise_norms
 from torch import nn
+from variant_checks import count
 
 from projects.lmsfa.models.backbones import LMFE
 from projects.lmsfa.models.layers import C2PSA, SPPF, C2f, C3k, C3k2
@@ -16,10 +17,6 @@ COUNTS = {
     'yolov8n': (3_409_968, 3_264_396), 'yolov8s': (11_821_056, 11_791_644),
     'yolo11n': (2_876_848, 2_843_388), 'yolo11s': (10_113_248, 10_083_836),
 }
-
-
-def count(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize('name', COUNTS)

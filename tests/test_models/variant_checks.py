@@ -6,6 +6,18 @@ from test_fuse_model import flatten, randomise_norms
 from projects.lmsfa.models.utils.fuse import fuse_model
 
 
+def count(module):
+    """Number of parameters."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def assert_variant(model, parameters):
+    """A whole model: its size, a training step, its inference form."""
+    assert count(model) == parameters
+    assert_trains(model)
+    assert_fuses(model)
+
+
 def assert_trains(model):
     """One step: finite losses, a finite gradient in every parameter."""
     model.train()

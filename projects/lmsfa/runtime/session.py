@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-KEY = 'lmsfa'
+from projects.lmsfa.deploy.metadata import KEY
+
 BACKENDS = ('onnxruntime', 'openvino')
 _ORT_TYPES = {'tensor(float)': np.float32, 'tensor(float16)': np.float16,
               'tensor(double)': np.float64, 'tensor(uint8)': np.uint8,
@@ -151,16 +152,16 @@ def open_session(path: str | Path, backend: str = 'auto', threads: int | None = 
         raise ModelError(f'threads {threads}: must be at least 1')
     name = pick_backend(path, backend)
     if not path.is_file():
-        raise ModelError(f'{path}: no such file; tools/deploy.py makes one from a checkpoint')
+        raise ModelError(f'{path}: no such file; make it with tools/deploy.py')
     if path.suffix == '.xml' and not path.with_suffix('.bin').is_file():
         raise ModelError(f'{path.with_suffix(".bin")}: no such file; OpenVINO keeps the weights '
-                         f'of {path.name} there')
+                         f'there, beside {path.name}')
     try:
         return SESSIONS[name](path, threads)
     except Exception as error:  # the libraries raise types of their own, and RuntimeError
         reason = ' '.join(str(error).split())[:600] or type(error).__name__
-        raise ModelError(f'{path}: {name} cannot load it, the file may be damaged; export it '
-                         f'again ({reason})') from error
+        raise ModelError(f'{path}: cannot be loaded, the file may be damaged; export it again '
+                         f'({path.name}: {name} cannot load it: {reason})') from error
 
 
 def _onnx_description(path: Path) -> str | None:
