@@ -10,10 +10,7 @@ cannot be read is reported at the end, and the exit code is then 1.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -21,17 +18,23 @@ import numpy as np
 import torch
 from mmengine.config import DictAction
 from rich.console import Console
-from rich.progress import Progress, track
+from rich.progress import track
 
 from projects.lmsfa.datasets.conversion.images import read_facts
 from projects.lmsfa.datasets.conversion.records import RecordError
 from projects.lmsfa.datasets.conversion.writer import write_json
 from projects.lmsfa.datasets.figures import draw_annotations, write_png
 from projects.lmsfa.engine import compat
-from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
-from projects.lmsfa.utils.inference import Predictor, list_images
-
-VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.m4v', '.webm'}
+from projects.lmsfa.runtime.files import (
+    InputError,
+    VideoReader,
+    VideoWriter,
+    find_images,
+    is_video,
+    overlay_paths,
+)
+from projects.lmsfa.utils.cli import load_config, reports_user_errors
+from projects.lmsfa.utils.inference import Predictor
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -93,21 +96,6 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
     return draw_annotations(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), drawn, names)
 
 
-def overlay_paths(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:
-    """Where each overlay goes: the folder's tree again, as PNG.
-
-    Files that differ in their ending alone (a.png, a.tif) keep it, so that none shares an overlay.
-    """
-    stems = Counter(str(file.with_suffix('')).lower() for file in files)
-    targets = {}
-    for file in files:
-        relative = file.relative_to(root)
-        alone = stems[str(file.with_suffix('')).lower()] == 1
-        targets[file] = out / relative.with_name(
-            f'{relative.stem if alone else relative.name}.png')
-    return targets
-
-
 def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Path,
                    score_thr: float) -> tuple[list[dict], list[str]]:
     """Predict and draw every image.
@@ -130,15 +118,6 @@ def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Pat
     return records, failures
 
 
-def frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    """Frames until the video ends or cannot be decoded further."""
-    while True:
-        ok, frame = capture.read()
-        if not ok:
-            return
-        yield frame
-
-
 def predict_video(predictor: Predictor, source: Path, out: Path, score_thr: float
                   ) -> tuple[list[dict], list[str]]:
     """Predict and draw every frame.
@@ -148,46 +127,22 @@ def predict_video(predictor: Predictor, source: Path, out: Path, score_thr: floa
         line if the video could not be read to its end.
 
     Raises:
-        UserError: OpenCV cannot write .mp4 files here.
+        InputError: OpenCV cannot write .mp4 files here.
     """
-    capture = cv2.VideoCapture(str(source))
-    if not capture.isOpened():
-        return [], [f'{source}: not a readable video']
-    records, count = [], 0
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    target = out / 'overlays' / f'{source.stem}.mp4'
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f'.{os.getpid()}.tmp.mp4')  # the writer wants to see the ending
-    writer = None
     try:
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task('predicting', total=total if total > 0 else None)
-            for frame in frames(capture):
-                if writer is None:
-                    writer = cv2.VideoWriter(
-                        str(part), cv2.VideoWriter_fourcc(*'mp4v'),
-                        rate if 0 < rate < 1000 else 25.0, frame.shape[1::-1])
-                    if not writer.isOpened():
-                        raise UserError(f'{target}: this build of OpenCV cannot write .mp4 files')
-                instances = predictor(frame, score_thr)
-                records += [{'image_id': count, 'file_name': source.name, 'frame': count, **item}
-                            for item in instances]
-                drawing = overlay(frame, instances, predictor)
-                writer.write(cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
-                count += 1
-                progress.advance(task)
-        if writer is not None:
-            writer.release()
-            os.replace(part, target)
-    finally:
-        capture.release()
-        part.unlink(missing_ok=True)
-    if count == 0:
-        return records, [f'{source}: no frame could be read']
-    if count < total:
-        return records, [f'{source}: only {count} of {total} frames could be read']
-    return records, []
+        video = VideoReader(source)
+    except InputError as error:
+        return [], [str(error)]
+    records = []
+    with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as writer:
+        for number, frame in enumerate(track(
+                video, 'predicting', total=video.total or None, console=Console(stderr=True))):
+            instances = predictor(frame, score_thr)
+            records += [{'image_id': number, 'file_name': source.name, 'frame': number, **item}
+                        for item in instances]
+            drawing = overlay(frame, instances, predictor)
+            writer.write(cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
+    return records, video.failures()
 
 
 @reports_user_errors
@@ -196,26 +151,12 @@ def main(argv=None) -> int:
     args = parse_args(argv)
     compat.setup()
     source = args.source
-    if not source.exists():
-        raise UserError(f'{source}: no such image, folder or video')
-    if source.is_dir():
-        files, root = list_images(source), source
-        # Results of an earlier run may lie inside the folder; they are no input.
-        files = [file for file in files if args.out.resolve() not in file.resolve().parents]
-        if not files:
-            raise UserError(f'{source}: no images in this folder')
-    else:
-        files, root = [source], source.parent
-        if args.out.resolve() == source.resolve():
-            raise UserError(f'--out {args.out}: is the input; name a folder')
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f'--out {args.out}: is a file; name a folder')
-
+    files, root = find_images(source, args.out)
     config = load_config(args.config, args.cfg_options)
     device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
     predictor = Predictor(config, args.checkpoint, device)
     args.out.mkdir(parents=True, exist_ok=True)
-    if source.suffix.lower() in VIDEOS and source.is_file():
+    if is_video(source):
         records, failures = predict_video(predictor, source, args.out, args.score_thr)
         done = '1 video' if not failures else 'a part of the video'
     else:

@@ -14,23 +14,15 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from .files import InputError, VideoReader, VideoWriter, find_images, is_video, overlay_paths
 from .postprocess import Instances
 from .segmenter import SCORE_THR, Segmenter
 from .session import BACKENDS, ModelError
-
-IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
-VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.m4v', '.webm'}
-
-
-class InputError(Exception):
-    """Something given on the command line cannot be used."""
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -113,18 +105,10 @@ def progress(text: str) -> None:
         print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
 
 
-def list_images(folder: Path, out: Path) -> list[Path]:
-    """Images below a folder, sorted, without hidden files and earlier results."""
-    return sorted(
-        path for path in folder.rglob('*') if path.suffix.lower() in IMAGES and path.is_file()
-        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
-        and out.resolve() not in path.resolve().parents)
-
-
 def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, overlays: bool
                ) -> tuple[list[dict], list[str]]:
     """Segment images; returns the records, and a line for each file that failed."""
-    stems = Counter(str(file.with_suffix('')).casefold() for file in files)
+    targets = overlay_paths(files, root, out / 'overlays')
     found, failures = [], []
     for number, file in enumerate(files):
         progress(f'{number + 1}/{len(files)} {file.name}')
@@ -134,25 +118,12 @@ def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, o
             failures.append(str(error))
             continue
         instances = segmenter(image)
-        relative = file.relative_to(root)
-        found += records(instances, segmenter, file_name=relative.as_posix())
+        found += records(instances, segmenter, file_name=file.relative_to(root).as_posix())
         if overlays:
-            # a.png and a.jpg must not share an overlay.
-            alone = stems[str(file.with_suffix('')).casefold()] == 1
-            name = f'{relative.stem if alone else relative.name}.png'
             picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
-            write_file(out / 'overlays' / relative.with_name(name), picture.tobytes())
+            write_file(targets[file], picture.tobytes())
     progress('')
     return found, failures
-
-
-def read_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    """Frames until the video ends or cannot be decoded further."""
-    while True:
-        done, frame = capture.read()
-        if not done:
-            return
-        yield frame
 
 
 def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool
@@ -160,38 +131,21 @@ def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool
     """Segment a video; returns the records, and a line if it could not be read to its end.
 
     Raises:
-        InputError: OpenCV cannot write .mp4 files here.
+        InputError: OpenCV cannot write .mp4 files here; ``--no-overlays`` needs none.
     """
-    capture = cv2.VideoCapture(str(source))
-    if not capture.isOpened():
-        return [], [f'{source}: is no video that OpenCV can read']
-    total, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
-    target = out / 'overlays' / f'{source.stem}.mp4'
-    part = target.with_name(f'.{os.getpid()}.part.mp4')  # the writer wants to see the ending
-    writer, found, count = None, [], 0
     try:
-        for frame, instances in segmenter.stream(read_frames(capture)):
-            found += records(instances, segmenter, file_name=source.name, frame=count)
+        video = VideoReader(source)
+    except InputError as error:
+        return [], [str(error)]
+    found = []
+    with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as writer:
+        for number, (frame, instances) in enumerate(segmenter.stream(iter(video))):
+            found += records(instances, segmenter, file_name=source.name, frame=number)
             if overlays:
-                if writer is None:
-                    part.parent.mkdir(parents=True, exist_ok=True)
-                    writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'),
-                                             rate if 0 < rate < 1000 else 25.0, frame.shape[1::-1])
-                    if not writer.isOpened():
-                        raise InputError(f'{target}: this OpenCV cannot write .mp4 files; '
-                                         'pass --no-overlays')
                 writer.write(segmenter.draw(frame, instances))
-            count += 1
-            progress(f'frame {count}/{total}')
-        progress('')
-        if writer is not None:
-            writer.release()
-            os.replace(part, target)
-    finally:
-        capture.release()
-        part.unlink(missing_ok=True)
-    short = count == 0 or count < total
-    return found, [f'{source}: {count} of {total} frames could be read'] if short else []
+            progress(f'frame {number + 1}/{video.total}')
+    progress('')
+    return found, video.failures()
 
 
 def main(argv=None) -> int:
@@ -211,19 +165,12 @@ def run(args: argparse.Namespace) -> int:
         InputError, ModelError: Wrong input; nothing is written then.
     """
     source = args.source
-    if not source.exists():
-        raise InputError(f'{source}: no such image, folder or video')
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError(f'--out {args.out}: is a file; name a folder')
-    files = list_images(source, args.out) if source.is_dir() else [source]
-    if not files:
-        raise InputError(f'{source}: no images in this folder')
+    files, root = find_images(source, args.out)
     segmenter = Segmenter(args.model, args.backend, args.threads, args.score_thr)
     args.out.mkdir(parents=True, exist_ok=True)
-    if source.is_file() and source.suffix.lower() in VIDEOS:
+    if is_video(source):
         found, failures = run_video(segmenter, source, args.out, not args.no_overlays)
     else:
-        root = source if source.is_dir() else source.parent
         found, failures = run_images(segmenter, files, root, args.out, not args.no_overlays)
     write_file(args.out / 'predictions.json', json.dumps(found).encode())
     print(f'{args.out}: {len(found)} instances in {len(files) - len(failures)} of {len(files)} '

@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from projects.lmsfa.engine.checkpoint import CheckpointError
 from projects.lmsfa.engine.compat import StackError
+from projects.lmsfa.runtime.files import InputError
 
 
 class UserError(Exception):
@@ -22,7 +23,7 @@ def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
     def wrapped(argv=None) -> int:
         try:
             return main(argv)
-        except (UserError, CheckpointError, StackError) as error:
+        except (UserError, CheckpointError, InputError, StackError) as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
 

@@ -1,8 +1,6 @@
 """From a config, a checkpoint and an array to instances in plain Python."""
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -110,11 +108,3 @@ class Predictor:
                 instance['area'] = int(mask_utils.area(rle))
             instances.append(instance)
         return instances
-
-
-def list_images(source: Path) -> list[Path]:
-    """Images of a folder and its subfolders, sorted; hidden ones are left out."""
-    suffixes = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
-    return sorted(path for path in source.rglob('*') if path.suffix.lower() in suffixes
-                  and path.is_file()
-                  and not any(part.startswith('.') for part in path.relative_to(source).parts))
