@@ -3,6 +3,7 @@ import pytest
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
+from tool_runs import load_tool
 
 #: Files that train or start processes; they run last, so that plain mistakes show early.
 SLOW = ('test_overfit', 'test_zoo', 'test_benchmark_tool', 'test_other_models', 'test_train',
@@ -30,3 +31,18 @@ def build_model():
         return MODELS.build(config.model)
 
     return build
+
+
+@pytest.fixture
+def error_of(capsys, monkeypatch):
+    """Factory: the line that a tool prints about wrong input, which must be all it does."""
+    monkeypatch.setenv('LOCAL_RANK', '0')  # the tools set it; this takes it back
+
+    def run(tool: str, *words) -> str:
+        capsys.readouterr()
+        assert load_tool(tool).main([str(word) for word in words]) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if 'error: ' in line]
+        assert len(lines) == 1 and lines[0].startswith('error: ')
+        return lines[0]
+
+    return run

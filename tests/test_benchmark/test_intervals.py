@@ -2,13 +2,10 @@
 import contextlib
 import copy
 import io
-import json
 
 import numpy as np
 import pytest
-from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
-from tiny_coco import make_tiny_coco
 
 from projects.lmsfa.benchmark.intervals import bootstrap, curve, match, patients, summary
 from projects.lmsfa.evaluation.instance_scores import complete_annotations, score_instances
@@ -21,26 +18,6 @@ def as_coco(content):
         coco.createIndex()
     complete_annotations(coco, 'test', True)
     return coco
-
-
-@pytest.fixture(scope='module')
-def predicted(tmp_path_factory):
-    """A set of six images and predictions of mixed quality for it."""
-    root = make_tiny_coco(tmp_path_factory.mktemp('set') / 'data', num_images=6, size=96)
-    content = json.loads((root / 'annotations/instances_test.json').read_text())
-    rng = np.random.default_rng(1)
-    records = []
-    for ann in content['annotations']:
-        for shift in (int(rng.integers(0, 4)), int(rng.integers(8, 20))):
-            x, y, w, h = ann['bbox']
-            mask = np.zeros((96, 96), np.uint8, order='F')
-            mask[y:y + h, x + shift:x + shift + w] = 1
-            rle = mask_utils.encode(mask)
-            rle['counts'] = rle['counts'].decode()
-            records.append(dict(
-                image_id=ann['image_id'], category_id=ann['category_id'], segmentation=rle,
-                bbox=[x + shift, y, w, h], score=float(rng.uniform(0.2, 1) - shift / 40)))
-    return content, records
 
 
 def test_equals_the_metric(predicted):
@@ -99,6 +76,36 @@ def test_perfect_predictions_have_no_width(predicted):
                             segmentation=rle, score=0.9))
     assert bootstrap(match(coco, records, 'segm'), resamples=50) == {
         'mAP': (pytest.approx(1), pytest.approx(1)), 'mAP_50': (pytest.approx(1),) * 2}
+
+
+def test_contours_equal_the_metric_and_count_images_by_weight(predicted):
+    content, records = predicted
+    coco = as_coco(copy.deepcopy(content))
+    scores = score_instances(coco, records, 'segm', cat_ids=[1, 2, 3, 4],
+                             img_ids=coco.getImgIds(), nsd_tolerance=2)
+    matches = match(coco, records, 'segm', nsd_tolerance=2)
+    own = summary(matches, np.ones(6, np.int64))
+    assert 0 < own['nsd_all'] < own['nsd'] < 1
+    assert own['nsd'] == pytest.approx(scores.overall['nsd_2px'], abs=1e-12)
+    assert own['nsd_all'] == pytest.approx(scores.overall['nsd_2px_all'], abs=1e-12)
+    assert summary(matches, np.full(6, 3)) == pytest.approx(own)
+    for one in matches.contours:
+        weights = np.array([0, 2, 1, 0, 1, 3])
+        hits, wrong = weights[one.hits], weights[one.false_positives].sum()
+        missed = weights[one.targets].sum() - hits.sum()
+        assert one.nsd(weights)[1] == pytest.approx(
+            hits @ one.values / (hits.sum() + (wrong + missed) / 2))
+    assert matches.contours[0].nsd(np.zeros(6)) == (-1, -1)
+
+
+def test_boundary_equals_the_metric(predicted):
+    content, records = predicted
+    coco = as_coco(copy.deepcopy(content))
+    scores = score_instances(coco, records, 'segm', cat_ids=[1, 2, 3, 4],
+                             img_ids=coco.getImgIds(), boundary=True, nsd_tolerance=None)
+    own = summary(match(coco, records, 'boundary'), np.ones(6, np.int64))
+    assert own['mAP'] == pytest.approx(scores.overall['boundary_mAP'], abs=1e-12)
+    assert own['mAP'] < summary(match(coco, records, 'segm'), np.ones(6, np.int64))['mAP']
 
 
 def test_patients_are_drawn_whole():

@@ -14,18 +14,6 @@ END2END = 'configs/deploy/instance-seg_onnxruntime_dynamic.py'
 RAW = 'configs/deploy/instance-seg-raw_onnxruntime_dynamic.py'
 
 
-@pytest.fixture
-def error_of(capsys):
-    """Factory: the line that a tool prints about wrong input."""
-
-    def run(tool: str, *words) -> str:
-        capsys.readouterr()
-        assert load_tool(tool).main([str(word) for word in words]) == 2
-        return capsys.readouterr().err.strip()
-
-    return run
-
-
 def figures(folder, tool, *words):
     """Figures that a test tool writes, run in this process."""
     assert load_tool(tool).main([*map(str, words), '--work-dir', str(folder)]) == 0

@@ -1,4 +1,4 @@
-"""Confidence intervals of AP by resampling images, or patients where they are known.
+"""Confidence intervals of AP and NSD by resampling images, or patients where they are known.
 
 Images of one patient are not independent, so a test set of 60 images of 6 patients says less than
 60 images of 60 patients. Where the annotation file tells the patient (a ``patient`` entry of each
@@ -7,7 +7,11 @@ image, or file names that ``tools/dataset_tools/split.py`` understands) whole pa
 Every image is matched once; a resample only weights its detections and ground truths. AP of
 weighted detections equals AP of a set in which the image occurs that many times: within a run of
 equal detections precision is highest at the end of hits and at the start of misses, which COCO's
-envelope takes anyway.
+envelope takes anyway. NSD keeps the best-F1 confidence of the whole set.
+
+The same seed draws the same patients for every model, so models compared on one test set share
+their luck: the interval of the difference of two models' :func:`draws` is narrower than those of
+the models themselves suggest.
 """
 from __future__ import annotations
 
@@ -23,8 +27,11 @@ from pycocotools.coco import COCO
 from projects.lmsfa.datasets.coco_file import read_json
 from projects.lmsfa.datasets.conversion.records import ConversionError
 from projects.lmsfa.datasets.splitting import patients_by_pattern
+from projects.lmsfa.evaluation.boundary import BoundaryCOCOeval
 from projects.lmsfa.evaluation.fast_cocoeval import FastCOCOeval, results_to_coco
 from projects.lmsfa.evaluation.instance_scores import complete_annotations
+from projects.lmsfa.evaluation.precision_recall import best_f1_point, detections_from_records
+from projects.lmsfa.evaluation.surface_distance import ClassContours, class_contours
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -58,12 +65,14 @@ class Matches:
         names (tuple[str, ...]): Their names.
         groups (np.ndarray): Index of each image's patient, or the image's own, (images,).
         unit (str): ``patient`` or ``image``.
+        contours (tuple[ClassContours, ...]): Contour quality by class, where it was asked for.
     """
 
     classes: tuple[ClassMatches, ...]
     names: tuple[str, ...]
     groups: np.ndarray
     unit: str
+    contours: tuple[ClassContours, ...] = ()
 
 
 def patients(images: Sequence[dict]) -> list[str] | None:
@@ -78,16 +87,20 @@ def patients(images: Sequence[dict]) -> list[str] | None:
     return found if 1 < len(set(found)) < len(found) else None
 
 
-def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100) -> Matches:
+def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100,
+          nsd_tolerance: float | None = None) -> Matches:
     """Match predictions once; everything else is computed from this.
 
     Args:
         coco (COCO): Ground truth.
         records (list[dict]): COCO result records.
-        kind (str): ``bbox`` or ``segm``.
+        kind (str): ``bbox``, ``segm``, or ``boundary`` for masks by boundary AP's IoU.
         max_dets (int): Detections an image and class that count.
+        nsd_tolerance (float, optional): Of ``segm``: tolerance in pixels of NSD; None: without.
     """
-    evaluator = FastCOCOeval(coco, results_to_coco(coco, records, kind), kind)
+    boxes_or_masks = 'bbox' if kind == 'bbox' else 'segm'
+    evaluator = (BoundaryCOCOeval if kind == 'boundary' else FastCOCOeval)(
+        coco, results_to_coco(coco, records, boxes_or_masks), boxes_or_masks)
     evaluator.params.maxDets = [max_dets]
     evaluator.params.areaRng = evaluator.params.areaRng[:1]
     evaluator.params.areaRngLbl = evaluator.params.areaRngLbl[:1]
@@ -113,18 +126,38 @@ def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100) -> Ma
     known = patients([coco.imgs[i] for i in ids])
     groups = np.unique(known, return_inverse=True)[1] if known else np.arange(len(ids))
     names = tuple(coco.cats[c]['name'] for c in evaluator.params.catIds)
-    return Matches(tuple(classes), names, groups, 'patient' if known else 'image')
+    contours = () if nsd_tolerance is None else _contours(evaluator, max_dets, nsd_tolerance)
+    return Matches(tuple(classes), names, groups, 'patient' if known else 'image', contours)
+
+
+def _contours(evaluator: FastCOCOeval, max_dets: int, tolerance: float
+              ) -> tuple[ClassContours, ...]:
+    """Contour quality of every class at the best-F1 confidence."""
+    classes = range(len(evaluator.params.catIds))
+    point = best_f1_point([detections_from_records(evaluator.class_records(k), max_dets)
+                           for k in classes])
+    return tuple(class_contours(evaluator, k, point.confidence, max_dets, tolerance)
+                 for k in classes)
+
+
+def read_truth(ann_file: str | Path, need_masks: bool) -> COCO:
+    """Ground truth for :func:`match`.
+
+    Raises:
+        ValueError: An annotation lacks what is needed.
+    """
+    coco = COCO()
+    coco.dataset = read_json(Path(ann_file))
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    complete_annotations(coco, str(ann_file), need_masks)
+    return coco
 
 
 def load_matches(ann_file: str | Path, predictions: str | Path, kind: str,
                  max_dets: int = 100) -> Matches:
     """:func:`match` of an annotation file and a prediction file of ``PELDMetric``."""
-    coco = COCO()
-    coco.dataset = read_json(Path(ann_file))
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    complete_annotations(coco, str(ann_file), kind == 'segm')
-    return match(coco, read_json(Path(predictions)), kind, max_dets)
+    return match(read_truth(ann_file, kind == 'segm'), read_json(Path(predictions)), kind, max_dets)
 
 
 def average_precision(matches: ClassMatches, weights: np.ndarray) -> np.ndarray:
@@ -152,20 +185,58 @@ def average_precision(matches: ClassMatches, weights: np.ndarray) -> np.ndarray:
 
 
 def summary(matches: Matches, weights: np.ndarray) -> dict[str, float]:
-    """``mAP`` and ``mAP_50``, means over the classes that the weighted images show; -1: none."""
+    """``mAP``, ``mAP_50`` and, with contours, ``nsd`` and ``nsd_all``.
+
+    Means over the classes that the weighted images show; -1 if they show none.
+    """
     values = np.array([average_precision(c, weights) for c in matches.classes])
     values = values[values[:, 0] >= 0]
+    found = {'mAP': float(values.mean()) if len(values) else -1.0,
+             'mAP_50': float(values[:, 0].mean()) if len(values) else -1.0}
+    if matches.contours:
+        quality = np.array([c.nsd(weights) for c in matches.contours])
+        quality = quality[quality[:, 0] >= 0]
+        found.update(zip(('nsd', 'nsd_all'), quality.mean(axis=0).tolist() if len(quality)
+                         else (-1.0, -1.0), strict=True))
+    return found
+
+
+def draws(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, np.ndarray]:
+    """Each figure of :func:`summary` in every resample.
+
+    Patients (or images) are drawn with replacement, as many as there are.
+
+    Args:
+        matches (Matches): What :func:`match` gave.
+        resamples (int): Number of draws.
+        seed (int): Of the draws; the same one draws the same patients for every model.
+
+    Returns:
+        dict[str, np.ndarray]: (resamples,) each; NaN where a figure is undefined.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(matches.groups.max()) + 1 if len(matches.groups) else 0
+    found = []
+    for _ in range(resamples if count else 0):
+        drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+        found.append(summary(matches, drawn[matches.groups]))
+    names = found[0] if found else ()
+    values = {name: np.array([draw[name] for draw in found]) for name in names}
+    return {name: np.where(value < 0, np.nan, value) for name, value in values.items()}
+
+
+def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
+    """Lower and upper end of a percentile interval; None without a defined value."""
+    values = values[~np.isnan(values)]
     if not len(values):
-        return {'mAP': -1.0, 'mAP_50': -1.0}
-    return {'mAP': float(values.mean()), 'mAP_50': float(values[:, 0].mean())}
+        return None
+    low, high = np.percentile(values, ((1 - level) / 2 * 100, (1 + level) / 2 * 100))
+    return float(low), float(high)
 
 
 def bootstrap(matches: Matches, resamples: int = RESAMPLES, level: float = LEVEL,
               seed: int = 0) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of ``mAP`` and ``mAP_50``.
-
-    Patients (or images) are drawn with replacement, as many as there are. The same seed draws the
-    same ones for every model, so that models compared on one test set share their luck.
+    """Percentile intervals of the figures of :func:`summary`.
 
     Args:
         matches (Matches): What :func:`match` gave.
@@ -176,17 +247,9 @@ def bootstrap(matches: Matches, resamples: int = RESAMPLES, level: float = LEVEL
     Returns:
         dict[str, tuple[float, float]]: Lower and upper end, in [0, 1].
     """
-    rng = np.random.default_rng(seed)
-    count = int(matches.groups.max()) + 1 if len(matches.groups) else 0
-    draws: dict[str, list[float]] = {'mAP': [], 'mAP_50': []}
-    for _ in range(resamples if count else 0):
-        drawn = np.bincount(rng.integers(0, count, count), minlength=count)
-        for name, value in summary(matches, drawn[matches.groups]).items():
-            if value >= 0:
-                draws[name].append(value)
-    tails = ((1 - level) / 2 * 100, (1 + level) / 2 * 100)
-    return {name: tuple(float(v) for v in np.percentile(values, tails))
-            for name, values in draws.items() if values}
+    found = {name: interval(values, level)
+             for name, values in draws(matches, resamples, seed).items()}
+    return {name: ends for name, ends in found.items() if ends is not None}
 
 
 def curve(matches: ClassMatches, threshold: int = 0, points: int = 51) -> list[float] | None:

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from .boundary import BoundaryCOCOeval
 from .fast_cocoeval import FastCOCOeval, results_to_coco
 from .precision_recall import best_f1_point, detections_from_records
-from .surface_distance import class_nsd
+from .surface_distance import class_contours
 
 #: COCO's "AR@100": the number of detections an image at which average recall is quoted.
 AR_DETECTIONS = 100
@@ -86,7 +86,7 @@ def score_instances(coco_gt: COCO, records: list[dict], iou_type: str, *, cat_id
     if iou_type == 'segm' and nsd_tolerance is not None:
         label = f'nsd_{nsd_tolerance:g}px'
         values = np.array([
-            class_nsd(evaluator, k, point.confidence, max_dets, nsd_tolerance)
+            class_contours(evaluator, k, point.confidence, max_dets, nsd_tolerance).nsd()
             for k in range(len(cat_ids))
         ]).reshape(-1, 2)
         scores.add(label, values[:, 0])

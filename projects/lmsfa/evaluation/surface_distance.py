@@ -12,6 +12,8 @@ count those). ``nsd_all`` charges them as panoptic quality does, with NSD 0 at h
 sum of NSD / (TP + FP/2 + FN/2). A class with ground truth and no true positive has 0 in both; a
 class without ground truth is left out of the mean.
 """
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
@@ -74,9 +76,46 @@ def patch_nsd(a: Patch, b: Patch, tolerance: float) -> float:
     return near / total
 
 
-def class_nsd(evaluator: FastCOCOeval, class_index: int, confidence: float, max_dets: int,
-              tolerance: float) -> tuple[float, float]:
-    """(nsd, nsd_all) of one class of an evaluated 'segm' evaluator, each in [0, 1].
+@dataclass(frozen=True)
+class ClassContours:
+    """One class's detections at a confidence, with the contour quality of those that are right.
+
+    Images are given by their position in the evaluator's ``params.imgIds``.
+
+    Attributes:
+        hits (np.ndarray): Images of the true positives, (n,).
+        values (np.ndarray): Their NSD, in [0, 1], (n,).
+        false_positives (np.ndarray): Images of the false positives, (m,).
+        targets (np.ndarray): Images of the ground truths, (t,).
+    """
+
+    hits: np.ndarray
+    values: np.ndarray
+    false_positives: np.ndarray
+    targets: np.ndarray
+
+    def nsd(self, weights: np.ndarray | None = None) -> tuple[float, float]:
+        """(nsd, nsd_all) of the class, each in [0, 1]; both -1 without ground truth.
+
+        Args:
+            weights: How often each image counts, (images,); None: once.
+        """
+        def count(images: np.ndarray) -> np.ndarray:
+            return np.ones(len(images)) if weights is None else weights[images]
+
+        targets, each = count(self.targets).sum(), count(self.hits)
+        if targets == 0:
+            return -1.0, -1.0
+        found, quality = each.sum(), float(each @ self.values)
+        if found == 0:
+            return 0.0, 0.0
+        wrong = count(self.false_positives).sum() + targets - found
+        return quality / found, quality / (found + wrong / 2)
+
+
+def class_contours(evaluator: FastCOCOeval, class_index: int, confidence: float, max_dets: int,
+                   tolerance: float) -> ClassContours:
+    """The contours of one class of an evaluated 'segm' evaluator.
 
     Args:
         evaluator: After ``evaluate()``, the first IoU threshold being 0.5.
@@ -84,30 +123,23 @@ def class_nsd(evaluator: FastCOCOeval, class_index: int, confidence: float, max_
         confidence: Detections with a lower score are left out.
         max_dets: Detections considered for each image.
         tolerance: In pixels.
-
-    Returns:
-        Both -1 if the class has no ground truth.
     """
-    values: list[float] = []
-    false_positives = targets = 0
+    hits, values, false_positives, targets = [], [], [], []
+    anns = evaluator.cocoGt.anns
     for record in evaluator.class_records(class_index):
-        targets += int(np.count_nonzero(~record['gtIgnore']))
-        anns = evaluator.cocoGt.anns
+        image = int(np.searchsorted(evaluator.params.imgIds, record['image_id']))
+        targets += [image] * int(np.count_nonzero(~record['gtIgnore']))
         for d, dt_id in enumerate(record['dtIds'][:max_dets]):
             if record['dtScores'][d] < confidence or record['dtIgnore'][0, d]:
                 continue
             partner = record['dtMatches'][0, d]
             if partner == 0:
-                false_positives += 1
+                false_positives.append(image)
                 continue
             gt = anns[record['gtIds'][partner - 1]]
             dt = evaluator.cocoDt.anns[dt_id]
+            hits.append(image)
             values.append(patch_nsd(
                 patch_from_rle(dt['segmentation']), patch_from_rle(gt['segmentation']), tolerance))
-    if targets == 0:
-        return -1.0, -1.0
-    if not values:
-        return 0.0, 0.0
-    missed = targets - len(values)
-    return (float(np.mean(values)),
-            sum(values) / (len(values) + (false_positives + missed) / 2))
+    return ClassContours(np.array(hits, int), np.array(values, float),
+                         np.array(false_positives, int), np.array(targets, int))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from projects.lmsfa.datasets.conversion.records import ConversionError
 from projects.lmsfa.engine.checkpoint import CheckpointError
 from projects.lmsfa.engine.compat import StackError
 from projects.lmsfa.runtime.files import InputError
@@ -23,7 +24,7 @@ def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
     def wrapped(argv=None) -> int:
         try:
             return main(argv)
-        except (UserError, CheckpointError, InputError, StackError) as error:
+        except (UserError, CheckpointError, ConversionError, InputError, StackError) as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
 
