@@ -9,17 +9,19 @@ import warnings
 from copy import deepcopy
 from pathlib import Path
 
-from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, ConfigDict, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from projects.lmsfa.engine import compat
 from projects.lmsfa.engine.checkpoint import FuseBeforeLoadHook, is_fused
-from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+from projects.lmsfa.utils.cli import check_data, load_config, reports_user_errors
+from projects.lmsfa.utils.testing import (
+    add_output_arguments,
+    check_output_arguments,
+    run_test,
+    show_predictions,
+)
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,16 +29,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test (and evaluate) a model.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file, plain or fused')
-    parser.add_argument('--work-dir', help='where logs and metrics go; default: '
-                        './work_dirs/<name of the config>')
-    parser.add_argument('--out', help='write the predictions to this .pkl file')
-    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
-    parser.add_argument('--show-dir', help='save painted images to '
-                        '<work dir>/<time stamp>/<show dir>')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds each is shown')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config; lists as key="[a,b]" or key=a,b, '
-                        'nested ones as key="[(a,b),(c,d)]", quoted and without spaces')
+    add_output_arguments(parser, './work_dirs/<name of the config>')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes were started')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
@@ -74,8 +67,7 @@ def enable_tta(cfg: Config) -> None:
 def main(argv=None) -> int:
     """Test; returns the exit code."""
     args = parse_args(argv)
-    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        raise UserError(f'--out {args.out}: the name must end in .pkl or .pickle')
+    check_output_arguments(args)
     compat.setup()
     setup_cache_size_limit_of_dynamo()
     cfg = load_config(args.config, args.cfg_options)
@@ -88,16 +80,10 @@ def main(argv=None) -> int:
     check_data(cfg, ('test_dataloader',))
     checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu',
                                                   logger='silent')
-    if args.show or args.show_dir:
-        cfg = trigger_visualization_hook(cfg, args)
+    show_predictions(cfg, args)
     if args.tta:
         enable_tta(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    if is_fused(checkpoint):
-        runner.register_hook(FuseBeforeLoadHook())
-    if args.out is not None:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    run_test(cfg, args, [FuseBeforeLoadHook()] if is_fused(checkpoint) else [])
     return 0
 
 

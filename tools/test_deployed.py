@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
-from mmengine.config import DictAction
-from mmengine.runner import Runner
-
 from projects.lmsfa.engine import compat
 from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+from projects.lmsfa.utils.testing import (
+    add_output_arguments,
+    check_output_arguments,
+    run_test,
+    show_predictions,
+)
 
 #: Endings of the files that each backend can be tested from.
 ENDINGS = {'onnxruntime': '.onnx', 'openvino': '.xml'}
@@ -27,17 +28,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('deploy_cfg', help='deploy config that the file was exported with')
     parser.add_argument('model_cfg', help='config of the model')
     parser.add_argument('--model', required=True, help='exported file: .onnx, or .xml of OpenVINO')
-    parser.add_argument('--work-dir', help='where logs and metrics go; default: '
-                        './work_dirs/<name of the config>_deployed')
-    parser.add_argument('--out', help='write the predictions to this .pkl file')
-    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
-    parser.add_argument('--show-dir', help='save painted images to '
-                        '<work dir>/<time stamp>/<show dir>')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds each is shown')
+    add_output_arguments(parser, './work_dirs/<name of the config>_deployed')
     parser.add_argument('--threads', type=int, default=0,
                         help="threads of the backend (default: the backend's choice)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the model config')
     return parser.parse_args(argv)
 
 
@@ -45,8 +38,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> int:
     """Test; returns the exit code."""
     args = parse_args(argv)
-    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        raise UserError(f'--out {args.out}: the name must end in .pkl or .pickle')
+    check_output_arguments(args)
     compat.setup()
     backend = load_config(args.deploy_cfg).backend_config.type
     if backend not in ENDINGS:
@@ -67,12 +59,8 @@ def main(argv=None) -> int:
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or []
                         if hook['type'] != 'EMAHook']
     check_data(cfg, ('test_dataloader',))
-    if args.show or args.show_dir:
-        cfg = trigger_visualization_hook(cfg, args)
-    runner = Runner.from_cfg(cfg)
-    if args.out is not None:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    show_predictions(cfg, args)
+    run_test(cfg, args)
     return 0
 
 

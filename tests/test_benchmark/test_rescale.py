@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from tiny_coco import make_tiny_coco
 
+from projects.lmsfa.benchmark.budget import apply_recipe
 from projects.lmsfa.benchmark.data_swap import LOADERS, classes, datasets, evaluators
 from projects.lmsfa.benchmark.rescale import reference_size, rescale_config, set_size
+from projects.lmsfa.utils.complexity import build_model
 
 CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
                  if not {'_base_', 'deploy'} & set(p.parts))
@@ -81,6 +84,16 @@ def test_schedule_keeps_its_shape():
     assert short.param_scheduler[0].end == 1  # a tenth
     assert [h.num_last_epochs for h in short.custom_hooks if 'num_last_epochs' in h] == [4]
     assert short.default_hooks.checkpoint.max_keep_ckpts == 2
+
+
+def test_recipe_keeps_what_belongs_to_the_model():
+    config = Config.fromfile('configs/rtmdet/rtmdet-ins_tiny_1xb8-300e_peld.py')
+    apply_recipe(config, Config.fromfile('configs/_base_/schedules/adamw_30e.py'))
+    assert config.optim_wrapper.paramwise_cfg.bypass_duplicate  # its levels share convolutions
+    build_optim_wrapper(build_model(config), config.optim_wrapper)
+    other = Config.fromfile(LMSFA)
+    apply_recipe(other, Config.fromfile('configs/_base_/schedules/adamw_30e.py'))
+    assert 'bypass_duplicate' not in other.optim_wrapper.paramwise_cfg
 
 
 def test_schedule_in_iterations_becomes_one_in_epochs():

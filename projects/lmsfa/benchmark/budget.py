@@ -24,6 +24,8 @@ RECIPE_KEYS = ('train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_sched
 def apply_recipe(config: Config, recipe: Config) -> None:
     """Replace optimiser, schedule and hooks by those of a schedule config, in place.
 
+    ``bypass_duplicate`` stays: it tells that the model shares parameters, which no recipe changes.
+
     Args:
         config (Config): The model's config.
         recipe (Config): Such as ``configs/_base_/schedules/adamw_30e.py``.
@@ -34,11 +36,15 @@ def apply_recipe(config: Config, recipe: Config) -> None:
     for key in ('train_cfg', 'optim_wrapper'):
         if not recipe.get(key):
             raise ValueError(f'{recipe.filename}: no schedule config, it has no `{key}`')
+    shared = ((config.get('optim_wrapper') or {}).get('paramwise_cfg') or {}).get(
+        'bypass_duplicate')
     for key in RECIPE_KEYS:
         if key in recipe:
             config[key] = recipe[key]
         else:
             config.pop(key, None)
+    if shared is not None:
+        config.optim_wrapper.setdefault('paramwise_cfg', {})['bypass_duplicate'] = shared
 
 
 def _time_map(schedulers: list[ConfigDict], old: float, epochs: float) -> Callable[[float], float]:
