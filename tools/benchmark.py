@@ -173,19 +173,19 @@ def prepare_runs(args: argparse.Namespace, models: Sequence[Entry]) -> list[trai
 
 def train(args: argparse.Namespace, models: Sequence[Entry]) -> int:
     """Train and test; returns the exit code."""
-    runs = prepare_runs(args, models)
-    fleet = training.Fleet(args.out, args.jobs, args.device,
-                           args.time_limit * 60 if args.time_limit else None, say)
-
     def stop(signum, frame):
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        results = fleet.run(runs, dict(machine=machine.describe(args.device)))
-    except KeyboardInterrupt:
-        print('interrupted; call the same command again to go on', file=sys.stderr)
-        return 130
+    with training.only_one(args.out) as lock:
+        runs = prepare_runs(args, models)
+        fleet = training.Fleet(args.out, args.jobs, args.device,
+                               args.time_limit * 60 if args.time_limit else None, say, [lock])
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            results = fleet.run(runs, dict(machine=machine.describe(args.device)))
+        except KeyboardInterrupt:
+            print('interrupted; call the same command again to go on', file=sys.stderr)
+            return 130
     failed = [r for r in results if r['status'] == 'failed']
     waiting = [r for r in results if r['status'] in ('interrupted', 'waiting')]
     for result in failed:

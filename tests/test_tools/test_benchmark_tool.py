@@ -1,5 +1,6 @@
 """tools/benchmark.py from end to end, on tiny models."""
 import json
+import subprocess
 
 import pytest
 from tool_runs import ROOT, load_tool, write_tiny_config
@@ -103,6 +104,24 @@ def test_trains_tests_and_resumes(tool, tiny, monkeypatch, capsys):
     command[command.index('64')] = '96'
     assert tool.main(command) == 2
     assert 'other settings' in capsys.readouterr().err
+
+
+def test_two_benchmarks_do_not_train_the_same_run(tool, tiny, monkeypatch, capsys):
+    folder, configs = tiny
+    out = folder / 'shared'
+    command = ['--train', configs[0], '--budget', '1', '--out', str(out), '--device', 'cpu']
+    monkeypatch.setattr(tool.training.only_one.__wrapped__, '__defaults__', (0,))
+    with tool.training.only_one(out) as lock:
+        child = subprocess.Popen(['sleep', '60'], pass_fds=[lock])
+        assert tool.main(command) == 2
+        assert f'{out}: another benchmark' in capsys.readouterr().err
+        assert not (out / 'train').exists()
+    # The benchmark is gone, but a training that it started is not.
+    assert tool.main(command) == 2
+    child.kill()
+    child.wait()
+    with tool.training.only_one(out):
+        pass
 
 
 def test_a_training_that_fails_is_a_row(tool, tiny, capsys):

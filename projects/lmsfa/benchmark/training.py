@@ -6,6 +6,8 @@ Each run has its folder ``OUT/train/NAME``: ``config.py`` (what is trained), ``t
 """
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import math
 import os
 import signal
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +107,37 @@ def prepare(run: Run, config: Config) -> None:
             run.result = result
 
 
+@contextlib.contextmanager
+def only_one(folder: Path, patience: float = 5) -> Iterator[int]:
+    """Hold a folder for one benchmark: two would train the same run into the same files.
+
+    Args:
+        folder (Path): The benchmark's folder; made if needed.
+        patience (float): Seconds to wait for processes that are just ending.
+
+    Yields:
+        int: A file descriptor. Processes that inherit it hold the folder too, so that it is not
+        free while trainings outlive a killed benchmark.
+
+    Raises:
+        UserError: Another benchmark holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / '.lock', 'w', encoding='utf-8') as file:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise UserError(f'{folder}: another benchmark, or a training that it started, '
+                                    'is at work there; wait for it, end it, or give another '
+                                    '--out') from error
+                time.sleep(0.2)
+        yield file.fileno()
+
+
 class Fleet:
     """Runs trainings in threads, each one's work in processes of its own.
 
@@ -114,12 +147,14 @@ class Fleet:
         device (str, optional): ``cpu`` hides the GPUs; default: what the machine has.
         time_limit (float, optional): Seconds; then everything is stopped and can be resumed.
         report (Callable): Gets one line of text whenever a run starts or ends.
+        inherit (Sequence[int]): File descriptors that the processes get, see :func:`only_one`.
     """
 
     def __init__(self, out: Path, jobs: int = 1, device: str | None = None,
                  time_limit: float | None = None,
-                 report: Callable[[str], None] = print) -> None:
+                 report: Callable[[str], None] = print, inherit: Sequence[int] = ()) -> None:
         self.out, self.jobs, self.report = out, jobs, report
+        self.inherit = tuple(inherit)
         self.deadline = time.monotonic() + time_limit if time_limit else None
         self.environment = dict(os.environ)
         threads = max(1, len(os.sched_getaffinity(0)) // jobs)
@@ -153,7 +188,7 @@ class Fleet:
             process = subprocess.Popen(
                 [sys.executable, str(TOOLS / tool), *map(str, words)], stdout=file,
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
-                start_new_session=True)
+                start_new_session=True, pass_fds=self.inherit)
             self._processes.add(process)
         code = process.wait()
         with self._lock:
