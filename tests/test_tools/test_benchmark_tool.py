@@ -100,6 +100,15 @@ def test_trains_tests_and_resumes(tool, tiny, monkeypatch, capsys):
                         lambda self, name, *words, log: started.append(name))
     assert tool.main(command) == 0
     assert started == ['test.py']
+    # What another call has finished in the folder stays in the collection, if it can be compared.
+    finished = dict(run, name='second-seed5')
+    for name, change in (('second', {}), ('failed', {'status': 'failed'}),
+                         ('longer', {'settings': {**run['settings'], 'epochs': 3}})):
+        (out / 'train' / f'{name}-seed5').mkdir()
+        (out / 'train' / f'{name}-seed5' / 'run.json').write_text(json.dumps(finished | change))
+    assert tool.main(command) == 0
+    names = [r['name'] for r in json.loads((out / 'results.json').read_text())['runs']]
+    assert names == ['tiny-seed5', 'second-seed5']
     # Other settings do not overwrite the run.
     command[command.index('64')] = '96'
     assert tool.main(command) == 2

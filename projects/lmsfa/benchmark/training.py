@@ -2,7 +2,8 @@
 
 Each run has its folder ``OUT/train/NAME``: ``config.py`` (what is trained), ``train.log``,
 ``test.log``, ``work`` (checkpoints), ``test`` (predictions, metrics) and, when it is done,
-``run.json``. ``OUT/results.json`` collects all of them and is rewritten as each run ends.
+``run.json``. ``OUT/results.json`` collects all of them, those of earlier calls with the same
+settings too, and is rewritten as each run ends.
 """
 from __future__ import annotations
 
@@ -166,6 +167,7 @@ class Fleet:
             self.environment['CUDA_VISIBLE_DEVICES'] = device.split(':')[1]
         self._stop, self._over = threading.Event(), threading.Event()
         self._processes: set[subprocess.Popen] = set()
+        self._earlier: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
     def stop(self) -> None:
@@ -243,6 +245,7 @@ class Fleet:
         todo = [run for run in runs if run.result is None]
         if len(todo) < len(runs):
             self.report(f'{len(runs) - len(todo)} of {len(runs)} runs are finished already')
+        self._earlier = _finished_before(self.out / 'train', runs)
         self._collect(runs, header)
         watch = threading.Thread(target=self._watch, daemon=True)
         watch.start()
@@ -278,8 +281,18 @@ class Fleet:
         results = [run.result or dict(name=run.name, config=run.config, seed=run.seed,
                                       settings=run.settings, status='waiting', error='')
                    for run in runs]
-        write_json(self.out / 'results.json', dict(schema=SCHEMA, **header, runs=results))
+        write_json(self.out / 'results.json',
+                   dict(schema=SCHEMA, **header, runs=results + self._earlier))
         return results
+
+
+def _finished_before(folder: Path, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Finished runs of a folder that are not among ``runs`` but have their settings."""
+    names = {run.name for run in runs}
+    found = [read_json(path) for path in sorted(folder.glob('*/run.json'))
+             if path.parent.name not in names]
+    return [result for result in found if result.get('status') == 'finished'
+            and any(result.get('settings') == run.settings for run in runs)]
 
 
 def _end_group(process: subprocess.Popen) -> None:
