@@ -10,10 +10,13 @@ from torch import Tensor, nn
 class Aligner(BaseModule):
     r""":math:`F_\ell = ReLU(GN(Conv_{1\times1}(P_\ell)))` for each scale (Eq. 2-3).
 
+    The blur that the section allows "if a neck path applies stride-2 downsampling" stands at that
+    path: ``ScaleSequenceFusion(blur=True)``.
+
     Args:
         in_channels (tuple[int]): Channels of the P_l.
         out_channels (int): C_f.
-        num_groups (int): Groups of GroupNorm; the paper leaves it open, 16 as in the head.
+        num_groups (int): Groups of GroupNorm. Open in the paper; 16, as in the head.
 
     Shape: (B, C_l, H_l, W_l) for each l -> (B, C_f, H_l, W_l).
     """

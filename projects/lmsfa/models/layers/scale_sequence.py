@@ -21,7 +21,7 @@ class ScaleMixer(BaseModule):
     Args:
         token_channels (int): d.
         channels (int): C_f, the width of every output.
-        hidden (int): Width inside. The paper leaves it open; it costs next to nothing.
+        hidden (int): Width inside. Open in the paper; three tokens cost next to nothing at any.
         num_scales (int): Length of the sequence.
 
     Shape: (B, L, d) -> alpha (B, L, C_f) in (0, 2), up and down gates (B, L, C_f) in (0, 1). The
@@ -70,8 +70,8 @@ class ScaleSequenceFusion(BaseModule):
         channels (int): C_f.
         smp_channels (int): Width of SMP's projection; d = C_f + smp_channels. The paper leaves d
             open; a quarter of C_f keeps the layout a hint beside the mean.
-        mixer_channels (int): Width inside the mixer.
-        blur (bool): 3x3 blur before Down, against aliasing.
+        mixer_channels (int): Width inside the mixer. Open in the paper; 32, half of C_f.
+        blur (bool): 3x3 blur before Down, against aliasing; optional in the paper, off here.
         edge_gate (bool): Scale the upsampled path at the finest scale by a gate that reads that
             scale's gradient magnitude, so that coarse content does not leak over its edges.
 
