@@ -32,8 +32,11 @@ def describe(device: str | None = None) -> dict[str, Any]:
     """Host, processor, cores and threads, GPU and versions of what computes."""
     chosen = pick_device(device)
     gpu = torch.cuda.get_device_name(chosen) if chosen.type == 'cuda' else None
+    # Less the kernel's build suffix, which tells nothing about speed.
+    release = platform.release().partition('-')[0]
     return dict(
-        host=platform.node(), system=platform.platform(terse=True), cpu=cpu_name(),
+        host=platform.node(), system=f'{platform.system()} {release} {platform.machine()}',
+        cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)), threads=torch.get_num_threads(),
         device=str(chosen), gpu=gpu, cuda=torch.version.cuda, python=platform.python_version(),
         torch=torch.__version__, mmengine=mmengine.__version__, mmcv=mmcv.__version__,
