@@ -36,8 +36,7 @@ def describe(device: str | None = None) -> dict[str, Any]:
     release = platform.release().partition('-')[0]
     return dict(
         host=platform.node(), system=f'{platform.system()} {release} {platform.machine()}',
-        cpu=cpu_name(),
-        cores=len(os.sched_getaffinity(0)), threads=torch.get_num_threads(),
+        cpu=cpu_name(), cores=len(os.sched_getaffinity(0)), threads=torch.get_num_threads(),
         device=str(chosen), gpu=gpu, cuda=torch.version.cuda, python=platform.python_version(),
         torch=torch.__version__, mmengine=mmengine.__version__, mmcv=mmcv.__version__,
         mmdet=mmdet.__version__, numpy=numpy.__version__)
