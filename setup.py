@@ -1,4 +1,4 @@
-"""Installs the ``projects`` package; ``make install`` prepares everything it stands on."""
+"""Installs the library, ``medseg``; ``make install`` prepares everything it stands on."""
 import re
 from pathlib import Path
 
@@ -15,17 +15,17 @@ def read_requirements(name: str) -> list[str]:
 
 def read_version() -> str:
     """``__version__`` of the project, read without importing it."""
-    text = (ROOT / 'projects' / 'lmsfa' / '__init__.py').read_text(encoding='utf-8')
+    text = (ROOT / 'medseg' / '__init__.py').read_text(encoding='utf-8')
     return re.search(r"^__version__ = '(.+)'$", text, re.MULTILINE).group(1)
 
 
 setup(
-    name='lmsfa',
+    name='medseg',
     version=read_version(),
-    description='LMSF-A: lightweight instance segmentation of spinal endoscopy for MMDetection 3',
+    description='Lightweight medical segmentation on MMDetection 3: LMSF-A and its baselines',
     license='Apache-2.0',
     python_requires='>=3.10,<3.13',
-    packages=find_packages(include=['projects', 'projects.*']),
+    packages=find_packages(include=['medseg', 'medseg.*']),
     # Ranges, not the pins of requirements/, so that an environment with a CUDA build of PyTorch
     # stays as it is. mmcv is left out: pip would build it without its ops; see tools/install.sh.
     install_requires=[

@@ -22,19 +22,20 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.table import Table
 
-from projects.lmsfa.benchmark import machine, report, training
-from projects.lmsfa.benchmark.accuracy import join_results
-from projects.lmsfa.benchmark.html import html
-from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
-from projects.lmsfa.benchmark.plots import draw
-from projects.lmsfa.benchmark.rescale import rescale_config
-from projects.lmsfa.benchmark.session import MEASURES, Options, Session
-from projects.lmsfa.benchmark.suites import Entry, entries
-from projects.lmsfa.datasets.conversion.records import ConversionError
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.engine import compat
-from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
-from projects.lmsfa.utils.tables import fill
+from medseg.benchmark import machine, report, training
+from medseg.benchmark.accuracy import join_results
+from medseg.benchmark.html import html
+from medseg.benchmark.measurements import MEASURES, Options, Session
+from medseg.benchmark.model_lists import Entry, entries
+from medseg.benchmark.paper_tables import PAPER_TABLES
+from medseg.benchmark.plots import draw
+from medseg.benchmark.rescale import rescale_config
+from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.data.convert.records import ConversionError
+from medseg.data.convert.writer import write_json
+from medseg.engine import compat
+from medseg.errors import UserError
+from medseg.tables import fill
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
 

@@ -25,8 +25,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.runtime.session import (
+from medseg.data.convert.writer import write_json
+from medseg.runtime.session import (
     BACKENDS,
     Input,
     ModelError,
@@ -34,7 +34,7 @@ from projects.lmsfa.runtime.session import (
     installed_backends,
     open_session,
 )
-from projects.lmsfa.utils.tables import fill, markdown
+from medseg.tables import fill, markdown
 
 NAMES = {'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
 

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.engine import compat
-from projects.lmsfa.utils.cli import load_config, reports_user_errors
-from projects.lmsfa.utils.complexity import Complexity, build_model, count
+from medseg.benchmark.complexity import Complexity, build_model, count
+from medseg.cli import load_config, reports_user_errors
+from medseg.data.convert.writer import write_json
+from medseg.engine import compat
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -80,13 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     raw, data, train = work / 'labelme', work / 'peld', work / 'train'
     subsets = {name: data / f'annotations/instances_{name}.json'
                for name in ('train', 'val', 'test')}
-    run('tools/dataset_tools/make_synpeld.py', raw, '--patients', str(args.patients),
+    run('tools/data/make_synpeld.py', raw, '--patients', str(args.patients),
         '--frames', str(args.frames), '--size', args.size, '--seed', str(args.seed))
     if not all(path.is_file() for path in subsets.values()):
         whole = data / 'annotations/instances_all.json'
         if not whole.is_file():
-            run('tools/dataset_converters/labelme.py', raw, data)
-        run('tools/dataset_tools/split.py', whole, data)
+            run('tools/data/labelme.py', raw, data)
+        run('tools/data/split.py', whole, data)
 
     options = [f'{loader}_dataloader.{path}data_root={data}/' for loader, path in
                (('train', 'dataset.dataset.'), ('val', 'dataset.'), ('test', 'dataset.'))]

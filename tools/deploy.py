@@ -17,8 +17,9 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
+from medseg.cli import load_config, reports_user_errors
+from medseg.engine import compat
+from medseg.errors import UserError
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -87,9 +88,9 @@ def compare(args: argparse.Namespace, model_cfg: Config, file: Path) -> None:
     """Draw what both find on the test images, and print how far apart they are."""
     import cv2
 
-    from projects.lmsfa.datasets.figures import draw_annotations, write_png
-    from projects.lmsfa.deploy.compare import deployed_predictor, deviation, predict
-    from projects.lmsfa.utils.inference import Predictor
+    from medseg.data.pictures import draw_annotations, write_png
+    from medseg.deploy.agreement import deployed_predictor, deviation, predict
+    from medseg.engine.inference import Predictor
     backend = {'.onnx': 'onnxruntime', '.xml': 'openvino'}[file.suffix]
     reference = Predictor(model_cfg, args.checkpoint)
     predictors = {'pytorch': reference,
@@ -130,7 +131,7 @@ def main(argv=None) -> int:
     model_cfg = load_config(args.model_cfg, args.cfg_options)
     check_inputs(args, deploy_cfg)
     quiet(args.log_level)
-    from projects.lmsfa.deploy import export, graph
+    from medseg.deploy import export, graph
     onnx_file = export.export_onnx(deploy_cfg, model_cfg, args.checkpoint, args.img,
                                    args.work_dir, args.device)
     file = export.backend_files(deploy_cfg, onnx_file)[0]

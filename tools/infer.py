@@ -20,12 +20,14 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 
-from projects.lmsfa.datasets.conversion.images import read_facts
-from projects.lmsfa.datasets.conversion.records import RecordError
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.datasets.figures import draw_annotations, write_png
-from projects.lmsfa.engine import compat
-from projects.lmsfa.runtime.files import (
+from medseg.cli import load_config, reports_user_errors
+from medseg.data.convert.images import read_facts
+from medseg.data.convert.records import RecordError
+from medseg.data.convert.writer import write_json
+from medseg.data.pictures import draw_annotations, write_png
+from medseg.engine import compat
+from medseg.engine.inference import Predictor
+from medseg.runtime.files import (
     InputError,
     VideoReader,
     VideoWriter,
@@ -33,8 +35,6 @@ from projects.lmsfa.runtime.files import (
     is_video,
     overlay_paths,
 )
-from projects.lmsfa.utils.cli import load_config, reports_user_errors
-from projects.lmsfa.utils.inference import Predictor
 
 
 def parse_args(argv=None) -> argparse.Namespace:

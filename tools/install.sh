@@ -14,7 +14,7 @@ VENV=${VENV:-.venv}
 FORCE_CUDA=${FORCE_CUDA:-0}
 MMCV='mmcv==2.1.0'
 PY="$VENV/bin/python"
-STAMP="$VENV/.lmsfa-installed"
+STAMP="$VENV/.medseg-installed"
 
 fail() {
     printf '\ninstall: %s\n' "$1" >&2
@@ -134,8 +134,9 @@ if ! has_ops; then
     has_ops || fail "mmcv's ops do not import after the build:" \
         "$("$PY" -c 'import mmcv.ops' 2>&1 | tail -1)"
 fi
-pip_install --no-build-isolation --no-deps -e .
-"$PY" -c 'import cv2, mmdet.apis, mmcv.ops, projects.lmsfa' ||
+# In "compat" mode the checkout is on the path, and with it `projects`, which no wheel holds.
+pip_install --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
+"$PY" -c 'import cv2, mmdet.apis, mmcv.ops, medseg, projects.lmsfa' ||
     fail 'the installed packages do not import together (see above)'
 key > "$STAMP.tmp"
 mv "$STAMP.tmp" "$STAMP"

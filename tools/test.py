@@ -13,10 +13,10 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.engine.checkpoint import FuseBeforeLoadHook, is_fused
-from projects.lmsfa.utils.cli import check_data, load_config, reports_user_errors
-from projects.lmsfa.utils.testing import (
+from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.engine import compat
+from medseg.engine.checkpoint import FuseBeforeLoadHook, is_fused
+from medseg.engine.testing import (
     add_output_arguments,
     check_output_arguments,
     run_test,

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
-from projects.lmsfa.utils.testing import (
+from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.engine import compat
+from medseg.engine.testing import (
     add_output_arguments,
     check_output_arguments,
     run_test,
     show_predictions,
 )
+from medseg.errors import UserError
 
 #: Endings of the files that each backend can be tested from.
 ENDINGS = {'onnxruntime': '.onnx', 'openvino': '.xml'}
@@ -48,7 +49,7 @@ def main(argv=None) -> int:
         raise UserError(f'--model {args.model}: {args.deploy_cfg} is for {backend}, whose files '
                         f'end in {ENDINGS[backend]}')
     cfg = load_config(args.model_cfg, args.cfg_options)
-    from projects.lmsfa.deploy import backends, detector  # noqa: F401  (registers the detector)
+    from medseg.deploy import backends, detector  # noqa: F401  (registers the detector)
     backends.load(args.model, args.threads)  # complains before the data are read
     cfg.work_dir = args.work_dir or str(
         Path('work_dirs') / f'{Path(args.model_cfg).stem}_deployed')

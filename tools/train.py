@@ -14,9 +14,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.engine.checkpoint import CheckpointError, is_fused
-from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
+from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.engine import compat
+from medseg.engine.checkpoint import CheckpointError, is_fused
+from medseg.errors import UserError
 
 
 def parse_args(argv=None) -> argparse.Namespace:

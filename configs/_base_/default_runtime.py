@@ -3,8 +3,8 @@ default_scope = 'mmdet'
 custom_imports = dict(
     imports=[
         'projects.lmsfa.models', 'projects.lmsfa.datasets.peld',
-        'projects.lmsfa.datasets.transforms', 'projects.lmsfa.engine',
-        'projects.lmsfa.evaluation'
+        'medseg.data.transforms', 'medseg.engine',
+        'medseg.metrics'
     ],
     allow_failed_imports=False)
 

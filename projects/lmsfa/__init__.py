@@ -1,9 +1,9 @@
 """LMSF-A, a lightweight instance-segmentation network for spinal endoscopy.
 
-Importing this package imports nothing else, so that its numpy-only parts run where PyTorch is not
-installed. Configs name the parts they need in ``custom_imports``.
+Importing this package imports nothing else; configs name the parts they need in
+``custom_imports``: ``projects.lmsfa.models`` registers the network,
+``projects.lmsfa.datasets.peld`` the data sets.
 """
-
-__version__ = '0.1.0'
+from medseg import __version__
 
 __all__ = ['__version__']

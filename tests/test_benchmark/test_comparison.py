@@ -5,7 +5,7 @@ import json
 import pytest
 from tool_runs import run_tool
 
-from projects.lmsfa.benchmark.comparison import Predictions, compare, table
+from medseg.benchmark.paired_comparison import Predictions, compare, table
 
 TOOL = 'tools/analysis_tools/compare_predictions.py'
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from projects.lmsfa.benchmark.intervals import bootstrap, curve, match, patients, summary
-from projects.lmsfa.evaluation.instance_scores import complete_annotations, score_instances
+from medseg.benchmark.intervals import bootstrap, curve, match, patients, summary
+from medseg.metrics.instance_scores import complete_annotations, score_instances
 
 
 def as_coco(content):

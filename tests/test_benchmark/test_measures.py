@@ -8,10 +8,9 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from projects.lmsfa.benchmark import machine
-from projects.lmsfa.benchmark.cells import CellStore, file_hash
-from projects.lmsfa.benchmark.conventions import complexity
-from projects.lmsfa.benchmark.latency import (
+from medseg.benchmark import machine
+from medseg.benchmark.flop_conventions import complexity
+from medseg.benchmark.latency import (
     NotSupported,
     Stopwatch,
     check_precision,
@@ -19,9 +18,10 @@ from projects.lmsfa.benchmark.latency import (
     time_model,
     watch_postprocessing,
 )
-from projects.lmsfa.benchmark.memory import MIB, PeakMemory, training_memory
-from projects.lmsfa.benchmark.rescale import rescale_config
-from projects.lmsfa.benchmark.session import Worker
+from medseg.benchmark.measurements import Worker
+from medseg.benchmark.memory import MIB, PeakMemory, training_memory
+from medseg.benchmark.rescale import rescale_config
+from medseg.benchmark.result_cache import CellStore, file_hash
 
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 
@@ -86,7 +86,7 @@ def test_latency_parts_add_up(small):
 
 
 def test_unsupported_precision(monkeypatch):
-    from projects.lmsfa.benchmark import latency
+    from medseg.benchmark import latency
     monkeypatch.setattr(latency.Path, 'read_text', lambda *a, **k: 'flags : sse2 avx2')
     with pytest.raises(NotSupported, match='no bf16'):
         check_precision('bf16', torch.device('cpu'))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from projects.lmsfa.benchmark.paper_flops import paper_flops
-from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES, VALUE_UNITS
-from projects.lmsfa.utils.complexity import Complexity
+from medseg.benchmark.complexity import Complexity
+from medseg.benchmark.paper_flops import paper_flops
+from medseg.benchmark.paper_tables import PAPER_TABLES, VALUE_UNITS
 
 ROWS = [(name, row) for name, table in PAPER_TABLES.items() for row in table.rows]
 
@@ -64,7 +64,7 @@ def test_paper_flops_counts_a_transposed_convolution_four_times():
 
 
 def test_surplus_of_the_prototypes_is_that_of_the_docs(build_model):
-    from projects.lmsfa.utils.complexity import count
+    from medseg.benchmark.complexity import count
     with torch.no_grad():
         model = build_model('configs/lmsfa/lmsfa-n_1xb8-300e_peld.py')
         counts = count(model, 160, 160)

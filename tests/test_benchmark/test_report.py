@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from projects.lmsfa.benchmark.accuracy import figures, join_results
-from projects.lmsfa.benchmark.curves import training_curves
-from projects.lmsfa.benchmark.html import html
-from projects.lmsfa.benchmark.paper_tables import PAPER_TABLES
-from projects.lmsfa.benchmark.plots import PLOTS, draw
-from projects.lmsfa.benchmark.report import SCHEMA, docs_table, document, flat_csv, markdown
-from projects.lmsfa.benchmark.suites import entries
-from projects.lmsfa.utils.cli import UserError
-from projects.lmsfa.utils.tables import fill
+from medseg.benchmark.accuracy import figures, join_results
+from medseg.benchmark.curves import training_curves
+from medseg.benchmark.html import html
+from medseg.benchmark.model_lists import entries
+from medseg.benchmark.paper_tables import PAPER_TABLES
+from medseg.benchmark.plots import PLOTS, draw
+from medseg.benchmark.report import SCHEMA, docs_table, document, flat_csv, markdown
+from medseg.errors import UserError
+from medseg.tables import fill
 
 MACHINE = dict(host='h', system='s', cpu='c', cores=2, threads=1, device='cpu', gpu=None,
                cuda=None, python='3', torch='2', mmengine='0', mmcv='2', mmdet='3')

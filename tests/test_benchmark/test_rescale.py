@@ -7,10 +7,10 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from tiny_coco import make_tiny_coco
 
-from projects.lmsfa.benchmark.budget import apply_recipe
-from projects.lmsfa.benchmark.data_swap import LOADERS, classes, datasets, evaluators
-from projects.lmsfa.benchmark.rescale import reference_size, rescale_config, set_size
-from projects.lmsfa.utils.complexity import build_model
+from medseg.benchmark.budget import apply_recipe
+from medseg.benchmark.complexity import build_model
+from medseg.benchmark.data_swap import LOADERS, classes, datasets, evaluators
+from medseg.benchmark.rescale import reference_size, rescale_config, set_size
 
 CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
                  if not {'_base_', 'deploy'} & set(p.parts))

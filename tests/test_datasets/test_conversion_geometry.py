@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from projects.lmsfa.datasets.conversion import geometry
-from projects.lmsfa.datasets.conversion.classes import (
+from medseg.data.convert import geometry
+from medseg.data.convert.classes import (
     PELD_CLASSES,
     ClassMap,
     load_aliases,
     load_class_names,
     merge_by_alias,
 )
-from projects.lmsfa.datasets.conversion.records import ConversionError, RecordError
+from medseg.data.convert.records import ConversionError, RecordError
 
 SQUARE = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], dtype=float)
 

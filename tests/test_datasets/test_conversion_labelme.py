@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projects.lmsfa.datasets.conversion.geometry import mask_iou, rasterize
+from medseg.data.convert.geometry import mask_iou, rasterize
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location(
-    'labelme_tool', ROOT / 'tools/dataset_converters/labelme.py')
+    'labelme_tool', ROOT / 'tools/data/labelme.py')
 labelme = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(labelme)
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projects.lmsfa.datasets.conversion.geometry import mask_iou, rasterize
+from medseg.data.convert.geometry import mask_iou, rasterize
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location(
-    'supervisely_tool', ROOT / 'tools/dataset_converters/supervisely.py')
+    'supervisely_tool', ROOT / 'tools/data/supervisely.py')
 supervisely = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(supervisely)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from projects.lmsfa.datasets.conversion.geometry import mask_iou, rasterize
+from medseg.data.convert.geometry import mask_iou, rasterize
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,7 @@ def load_tool(path):
     return module
 
 
-yolo_seg = load_tool('tools/dataset_converters/yolo_seg.py')
+yolo_seg = load_tool('tools/data/yolo_seg.py')
 TRIANGLE = '0 0.1 0.1 0.5 0.1 0.1 0.5'
 
 
@@ -256,7 +256,7 @@ def test_masks_survive_the_round_trip(tmp_path):
 def test_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
     src, out = tmp_path / 'src', tmp_path / 'out'
     add(src, 'train', 'a', [TRIANGLE])
-    from projects.lmsfa.datasets.conversion import writer
+    from medseg.data.convert import writer
 
     def full(*_):
         raise OSError('no space left on device')

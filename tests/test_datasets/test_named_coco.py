@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmdet.registry import DATASETS, METRICS
 
-import projects.lmsfa.evaluation  # noqa: F401
+import medseg.metrics  # noqa: F401
 from projects.lmsfa.datasets.peld import PELDDataset
 
 CLASSES = PELDDataset.METAINFO['classes']
@@ -38,7 +38,7 @@ def test_the_order_of_the_file_does_not_matter(tmp_path, names):
 
 def test_objects_of_other_categories_are_counted(tmp_path, monkeypatch):
     messages = []
-    monkeypatch.setattr('projects.lmsfa.datasets.named_coco.print_log',
+    monkeypatch.setattr('medseg.data.named_coco.print_log',
                         lambda message, *args, **kwargs: messages.append(message))
     path = write(tmp_path / 'a.json', ('drill', *CLASSES), ['drill', 'bone', 'drill'])
     assert labels(path) == [1]

@@ -21,7 +21,7 @@ from projects.lmsfa.datasets.synpeld.labelme_writer import labelme_record
 from projects.lmsfa.datasets.synpeld.masks import polygons
 from projects.lmsfa.datasets.synpeld.render import Instance
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_tools' / 'make_synpeld.py'
+TOOL = Path(__file__).parents[2] / 'tools' / 'data' / 'make_synpeld.py'
 SIZE = (240, 160)
 
 

@@ -6,7 +6,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from pycocotools import mask as mask_utils
 
-from projects.lmsfa.datasets.transforms import (
+from medseg.data.transforms import (
     DropKeys,
     LoadPolygonAnnotations,
     PolygonMosaic,

@@ -9,10 +9,12 @@ import torch
 from mmengine.config import Config
 from tool_runs import load_tool
 
-from projects.lmsfa.deploy import backends, compare, graph, metadata
-from projects.lmsfa.deploy.task import build_fused
-from projects.lmsfa.utils.cli import UserError
-from projects.lmsfa.utils.inference import Predictor
+from medseg.deploy import agreement as compare
+from medseg.deploy import backends, graph
+from medseg.deploy.task import build_fused
+from medseg.engine.inference import Predictor
+from medseg.errors import UserError
+from medseg.runtime import metadata
 
 FILES = ('end2end.onnx', 'end2end.xml')
 
@@ -204,7 +206,7 @@ def test_mmdeploys_own_model_reads_it(release, end2end):
     """MMDeploy's End2EndModel finds what PyTorch finds."""
     from mmdeploy.apis import build_task_processor
 
-    from projects.lmsfa.deploy.export import prepare
+    from medseg.deploy.export import prepare
     config = prepare(Config.fromfile(release.config))
     processor = build_task_processor(
         config, Config.fromfile('configs/deploy/instance-seg_onnxruntime_dynamic.py'), 'cpu')

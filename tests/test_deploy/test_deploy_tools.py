@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from tool_runs import load_tool
 
-from projects.lmsfa.utils.inference import Predictor
+from medseg.engine.inference import Predictor
 
 DEPLOY = 'tools/deploy.py'
 TEST = 'tools/test_deployed.py'

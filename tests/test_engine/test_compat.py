@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.engine.checkpoint import (
+from medseg.engine import compat
+from medseg.engine.checkpoint import (
     CheckpointError,
     UnsafeCheckpointError,
     is_plain_config,

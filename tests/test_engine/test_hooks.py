@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from projects.lmsfa.engine.hooks import (
+from medseg.engine.hooks import (
     ChannelsLastHook,
     CloseMosaicHook,
     EpochSeedHook,

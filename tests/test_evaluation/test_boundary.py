@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from projects.lmsfa.evaluation.boundary import band_width, boundary_iou
-from projects.lmsfa.evaluation.surface_distance import contour, normalised_surface_distance
+from medseg.metrics.boundary import band_width, boundary_iou
+from medseg.metrics.surface_distance import contour, normalised_surface_distance
 
 
 def rectangle(x, y, width, height):

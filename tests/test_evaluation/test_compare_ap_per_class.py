@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'compare_ap_per_class.py'
+TOOL = Path(__file__).parents[2] / 'tools' / 'peers' / 'compare_ap_per_class.py'
 
 PEER_METRICS = '''
 import numpy as np

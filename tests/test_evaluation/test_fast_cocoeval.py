@@ -5,8 +5,8 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from projects.lmsfa.evaluation.fast_cocoeval import FastCOCOeval, results_to_coco
-from projects.lmsfa.evaluation.rle import encode_masks
+from medseg.metrics.fast_cocoeval import FastCOCOeval, results_to_coco
+from medseg.metrics.rle import encode_masks
 
 
 def random_set(seed, classes=3, images=12, size=260):

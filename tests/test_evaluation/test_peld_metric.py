@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
-from projects.lmsfa.evaluation import PELDMetric
+from medseg.metrics import PELDMetric
 
 
 def evaluate(scene, samples=None, ann_file=True, **kwargs):

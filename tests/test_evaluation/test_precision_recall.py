@@ -2,12 +2,7 @@
 import numpy as np
 import pytest
 
-from projects.lmsfa.evaluation.precision_recall import (
-    Detections,
-    best_f1_point,
-    interpolated_ap,
-    smooth,
-)
+from medseg.metrics.precision_recall import Detections, best_f1_point, interpolated_ap, smooth
 
 
 def detections(scores, hits, targets):

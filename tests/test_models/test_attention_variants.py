@@ -5,15 +5,13 @@ from mmdet.registry import MODELS
 from torch import nn
 from variant_checks import assert_variant, count
 
-from projects.lmsfa.models.layers import (
-    AFGCAttention,
-    AttentiveDarknetUnit,
-    CPCAAttention,
-    DarknetUnit,
-    RVBUnit,
-    SEAttention,
-    SimAM,
-)
+from medseg.models.c2f import DarknetUnit
+from projects.lmsfa.attention.afgc_attention import AFGCAttention
+from projects.lmsfa.attention.cpca_attention import CPCAAttention
+from projects.lmsfa.attention.se_attention import SEAttention
+from projects.lmsfa.attention.simam import SimAM
+from projects.lmsfa.units.attentive_unit import AttentiveDarknetUnit
+from projects.lmsfa.units.rvb import RVBUnit
 
 CONFIG = 'configs/lmsfa/attention/lmsfa-n_{}_1xb8-300e_peld.py'
 # Parameters of the whole model. LMSF-A has 1,829,607; without EMA 1,821,095.

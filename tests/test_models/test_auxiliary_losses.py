@@ -10,11 +10,13 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from test_detector import collate, sample
 
-from projects.lmsfa.models.losses import EdgeLoss, GradientConsistencyLoss
-from projects.lmsfa.models.losses.edge_loss import balanced_cross_entropy, edge_map
-from projects.lmsfa.models.losses.gradient_consistency_loss import gradient_distance
-from projects.lmsfa.models.utils.fuse import fuse_model
-from projects.lmsfa.models.utils.masks import valid_area
+from medseg.engine.fuse import fuse_model
+from medseg.models.masks import valid_area
+from projects.lmsfa.losses.edge_loss import EdgeLoss, balanced_cross_entropy, edge_map
+from projects.lmsfa.losses.gradient_consistency_loss import (
+    GradientConsistencyLoss,
+    gradient_distance,
+)
 
 CONFIGS = [f'configs/lmsfa/losses/{wiring}_{losses}_1xb8-300e_peld.py'
            for wiring in ('lmsfa-n', 'lmsfa-eq-n') for losses in ('gc', 'edge', 'gc-edge')]

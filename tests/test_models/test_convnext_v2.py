@@ -4,7 +4,7 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch.nn import functional as F
 
-from projects.lmsfa.models.backbones.convnext_v2 import GRN, ConvNeXtV2, ConvNeXtV2Block
+from projects.baselines.convnext_v2 import GRN, ConvNeXtV2, ConvNeXtV2Block
 
 
 def small(**options):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from projects.lmsfa.models.layers import EMAttention
+from projects.lmsfa.attention.ema_attention import EMAttention
 
 
 def paper_ema(module: EMAttention, x: torch.Tensor) -> torch.Tensor:

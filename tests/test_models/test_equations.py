@@ -8,15 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from projects.lmsfa.models.dense_heads.scale_shared_head import GatedAggregation
-from projects.lmsfa.models.layers import (
-    Blur,
-    FeatureGate,
-    ScaleMixer,
-    ScaleSequenceFusion,
-    TargetFocusedEnhancement,
-)
-from projects.lmsfa.models.utils.sobel import sobel
+from projects.lmsfa.equations.aligner import Blur
+from projects.lmsfa.equations.feature_gate import FeatureGate
+from projects.lmsfa.equations.scale_sequence import ScaleMixer, ScaleSequenceFusion
+from projects.lmsfa.equations.scale_shared_head import GatedAggregation
+from projects.lmsfa.equations.target_enhancement import TargetFocusedEnhancement
+from projects.lmsfa.losses.sobel import sobel
 
 CONFIG = 'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py'
 

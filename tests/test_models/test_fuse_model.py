@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from projects.lmsfa.models.layers import SSFF, RepDWConv
-from projects.lmsfa.models.utils.fuse import fuse_model
+from medseg.engine.fuse import fuse_model
+from projects.lmsfa.neck.ssff import SSFF
+from projects.lmsfa.units.rvb import RepDWConv
 
 CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
            'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py',

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from projects.lmsfa.models.layers import EMAttention, ProtoNet
+from medseg.models.proto import ProtoNet
+from projects.lmsfa.attention.ema_attention import EMAttention
 
 
 def multiplications(module: nn.Module, x: torch.Tensor) -> int:

@@ -4,8 +4,10 @@ import torch
 from torch import nn
 from variant_checks import assert_variant
 
-from projects.lmsfa.models.dense_heads import EfficientHead, LADHHead, LQEHead, YOLOv8SegHead
-from projects.lmsfa.models.dense_heads.lqe_head import joint_logit
+from projects.baselines.yolov8_seg_head import YOLOv8SegHead
+from projects.lmsfa.heads.efficient_head import EfficientHead
+from projects.lmsfa.heads.ladh_head import LADHHead
+from projects.lmsfa.heads.lqe_head import LQEHead, joint_logit
 
 CONFIG = 'configs/lmsfa/heads/lmsfa-n_{}_1xb8-300e_peld.py'
 # Of the whole model; YOLOv8n-seg has 3,264,380.

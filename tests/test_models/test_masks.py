@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from projects.lmsfa.models.utils.masks import decode_masks
+from medseg.models.masks import decode_masks
 
 
 @pytest.mark.parametrize(('out_shape', 'input_shape'), [

@@ -8,8 +8,8 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from projects.lmsfa.models.dense_heads import YOLOv8SegHead
-from projects.lmsfa.models.losses import BoxMaskLoss
+from medseg.models.box_mask_loss import BoxMaskLoss
+from projects.baselines.yolov8_seg_head import YOLOv8SegHead
 
 SIZE = 64
 BOX = (10.0, 12.0, 42.0, 36.0)  # x1, y1, x2, y2; whole prototype pixels on y: 3 to 9

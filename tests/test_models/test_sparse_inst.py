@@ -7,8 +7,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from tiny_coco import make_tiny_coco
 
-from projects.lmsfa.models.dense_heads import SparseInstHead
-from projects.lmsfa.models.necks import InstanceContextEncoder
+from projects.baselines.instance_context_encoder import InstanceContextEncoder
+from projects.baselines.sparse_inst_head import SparseInstHead
 
 CONFIG = 'configs/sparseinst/sparseinst_r50_1xb8-300e_peld.py'
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from projects.lmsfa.models.layers import SSFF
+from projects.lmsfa.neck.ssff import SSFF
 
 
 def test_equals_conv3d():

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmdet.models.losses.iou_loss import ciou_loss
 
-from projects.lmsfa.models.losses.stable_ciou_loss import StableCIoULoss, stable_ciou_loss
+from medseg.models.stable_ciou_loss import StableCIoULoss, stable_ciou_loss
 
 
 def test_equals_mmdet():

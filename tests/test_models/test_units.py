@@ -4,15 +4,10 @@ import torch
 from torch import nn
 from variant_checks import assert_variant, count
 
-from projects.lmsfa.models.layers import (
-    C2f,
-    ContextGuidedUnit,
-    DarknetUnit,
-    FasterUnit,
-    PartialConv,
-    StarUnit,
-)
-from projects.lmsfa.models.layers.context_guided_unit import JointFeature
+from medseg.models.c2f import C2f, DarknetUnit
+from projects.lmsfa.units.context_guided_unit import ContextGuidedUnit, JointFeature
+from projects.lmsfa.units.faster_unit import FasterUnit, PartialConv
+from projects.lmsfa.units.star_unit import StarUnit
 
 CONFIG = 'configs/lmsfa/c2f/lmsfa-n_{}_1xb8-300e_peld.py'
 PARAMETERS = {'cg': 2_359_620, 'faster': 2_559_180, 'star': 2_698_892}

@@ -5,11 +5,13 @@ from test_fuse_model import flatten, randomise_norms
 from torch import nn
 from variant_checks import count
 
-from projects.lmsfa.models.backbones import LMFE
-from projects.lmsfa.models.layers import C2PSA, SPPF, C2f, C3k, C3k2
-from projects.lmsfa.models.layers.c2psa import PositionSensitiveAttention
-from projects.lmsfa.models.necks import YOLOv8PAFPN
-from projects.lmsfa.models.utils.fuse import fuse_model
+from medseg.engine.fuse import fuse_model
+from medseg.models.c2f import C2f
+from medseg.models.sppf import SPPF
+from projects.baselines.c2psa import C2PSA, PositionSensitiveAttention
+from projects.baselines.c3k2 import C3k, C3k2
+from projects.baselines.yolov8_pafpn import YOLOv8PAFPN
+from projects.lmsfa.backbone.lmfe import LMFE
 
 # Ultralytics' own counts, with 80 and with 4 classes. Theirs have 16 more, a fixed convolution
 # (0, 1, ..., 15) that turns a distribution into its mean; ours is a buffer.

@@ -3,7 +3,7 @@ import torch
 from test_detector import collate, sample
 from test_fuse_model import flatten, randomise_norms
 
-from projects.lmsfa.models.utils.fuse import fuse_model
+from medseg.engine.fuse import fuse_model
 
 
 def count(module):

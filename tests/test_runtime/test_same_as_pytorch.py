@@ -12,13 +12,13 @@ from pycocotools import mask as mask_utils
 from runtime_models import METADATA
 from torch import nn
 
-from projects.lmsfa.deploy.graph import drop_identities
-from projects.lmsfa.models.utils.fuse import fuse_model
-from projects.lmsfa.models.utils.masks import decode_masks
-from projects.lmsfa.runtime import Segmenter
-from projects.lmsfa.runtime.postprocess import nms, resample_masks
-from projects.lmsfa.runtime.preprocess import Preprocessor
-from projects.lmsfa.utils.inference import Predictor
+from medseg.deploy.graph import drop_identities
+from medseg.engine.fuse import fuse_model
+from medseg.engine.inference import Predictor
+from medseg.models.masks import decode_masks
+from medseg.runtime import Segmenter
+from medseg.runtime.postprocess import nms, resample_masks
+from medseg.runtime.preprocess import Preprocessor
 
 CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 

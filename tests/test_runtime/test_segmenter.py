@@ -9,7 +9,7 @@ import openvino
 import pytest
 from runtime_models import METADATA, constant_model, raw_outputs
 
-from projects.lmsfa.runtime import ModelError, Segmenter
+from medseg.runtime import ModelError, Segmenter
 
 BLOCKED = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmdeploy', 'onnx', 'rich', 'PIL', 'pycocotools',
            'scipy', 'shapely', 'matplotlib')
@@ -25,8 +25,8 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 import numpy as np
-from projects.lmsfa.runtime import Segmenter
-import projects.lmsfa.runtime.__main__
+from medseg.runtime import Segmenter
+import medseg.runtime.__main__
 
 print(len(Segmenter(sys.argv[1])(np.zeros((64, 64, 3), np.uint8))))
 '''
@@ -150,7 +150,7 @@ def test_wrong_images(raw_model):
 
 
 def test_command_line(raw_model, tmp_path, capsys):
-    from projects.lmsfa.runtime.__main__ import main
+    from medseg.runtime.__main__ import main
     source, out = tmp_path / 'in', tmp_path / 'out'
     (source / 'a').mkdir(parents=True)
     cv2.imwrite(str(source / 'a' / 'x.png'), frame())
@@ -180,7 +180,7 @@ def test_command_line(raw_model, tmp_path, capsys):
 
 
 def test_video(raw_model, tmp_path):
-    from projects.lmsfa.runtime.__main__ import main
+    from medseg.runtime.__main__ import main
     writer = cv2.VideoWriter(str(tmp_path / 'v.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (64, 64))
     for _ in range(3):
         writer.write(frame())

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime_models import METADATA, constant_model, raw_outputs
 from tool_runs import ROOT, load_tool
 
-from projects.lmsfa.runtime.session import OnnxRuntimeSession
+from medseg.runtime.session import OnnxRuntimeSession
 
 TOOL = 'tools/benchmark_latency.py'
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from tool_runs import ROOT, load_tool, write_tiny_config
 
-from projects.lmsfa.benchmark.session import Worker
+from medseg.benchmark.measurements import Worker
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,7 @@ import pytest
 from pycocotools import mask as mask_utils
 from tool_runs import load_tool
 
-from projects.lmsfa.runtime.postprocess import Instances
+from medseg.runtime.postprocess import Instances
 
 TOOL = load_tool('tools/analysis_tools/compare_runtime.py')
 

@@ -1,4 +1,4 @@
-"""tools/model_converters/ultralytics.py: equal outputs, every tensor accounted for, no code run.
+"""tools/models/ultralytics.py: equal outputs, every tensor accounted for, no code run.
 
 ``tests/data/ultralytics_golden.npz`` holds Ultralytics' tensor names and shapes, and its raw
 outputs for weights made from those names, written by ``export_ultralytics_reference.py --golden``.
@@ -16,13 +16,10 @@ from mmcv.cnn import ConvModule
 from tool_runs import ROOT, load_tool
 from torch import nn
 
-from projects.lmsfa.engine.checkpoint import (
-    CheckpointError,
-    load_strictly,
-    read_checkpoint,
-)
-from projects.lmsfa.models.layers import SPPF, DarknetUnit
-from projects.lmsfa.utils.ultralytics_weights import (
+from medseg.engine.checkpoint import CheckpointError, load_strictly, read_checkpoint
+from medseg.models.c2f import DarknetUnit
+from medseg.models.sppf import SPPF
+from projects.baselines.ultralytics_weights import (
     build_model,
     family_of,
     identify,
@@ -30,8 +27,8 @@ from projects.lmsfa.utils.ultralytics_weights import (
     source_name,
 )
 
-TOOL = 'tools/model_converters/ultralytics.py'
-PEER = 'tools/analysis_tools/peers/export_ultralytics_reference.py'
+TOOL = 'tools/models/ultralytics.py'
+PEER = 'tools/peers/export_ultralytics_reference.py'
 NAMES = ('yolov8n-seg', 'yolov8s-seg', 'yolo11n-seg', 'yolo11s-seg')
 CLASSES = ('adipose tissue', 'bone', 'ligamentum flavum', 'nerve')
 
@@ -209,9 +206,9 @@ def test_linear_sppf(error_of, source, save, tmp_path, capsys):
     path, out = save(dict(model=model)), tmp_path / 'ours.pth'
     assert 'model.backbone.sppf_linear_conv1=True' in convert(capsys, path, out)
     assert 'linear_conv1' in error_of(
-        'tools/model_converters/fuse.py', 'configs/yolov8/yolov8n-seg_1xb8-300e_peld.py', out,
+        'tools/models/fuse.py', 'configs/yolov8/yolov8n-seg_1xb8-300e_peld.py', out,
         tmp_path / 'fused.pth')
-    assert load_tool('tools/model_converters/fuse.py').main([
+    assert load_tool('tools/models/fuse.py').main([
         'configs/yolov8/yolov8n-seg_1xb8-300e_peld.py', str(out), str(tmp_path / 'fused.pth'),
         '--cfg-options', 'model.backbone.sppf_linear_conv1=True']) == 0
     assert 'SPPF is linear in this file, not silu' in error_of(TOOL, path, out, '--sppf', 'silu')
@@ -311,7 +308,7 @@ def test_identify(source, save):
 
 def test_comparison_tool(golden, source, save, tmp_path, capsys):
     """compare_ultralytics_outputs.py agrees with the golden outputs, and sees a difference."""
-    tool = load_tool('tools/analysis_tools/compare_ultralytics_outputs.py')
+    tool = load_tool('tools/peers/compare_ultralytics_outputs.py')
     name = 'yolo11n-seg'
     save(source(name), f'{name}.plain.pt')
     outputs = {key: golden[f'{name}/{key}'] for key in ('cls', 'box', 'coeff', 'proto')}
@@ -325,7 +322,7 @@ def test_comparison_tool(golden, source, save, tmp_path, capsys):
 
 
 def test_comparison_tool_needs_references(error_of, tmp_path):
-    tool = 'tools/analysis_tools/compare_ultralytics_outputs.py'
+    tool = 'tools/peers/compare_ultralytics_outputs.py'
     assert 'export_ultralytics_reference.py' in error_of(tool, tmp_path)
     np.savez(tmp_path / 'yolo11n-seg.npz')
     assert 'holds no .pt beside its .npz' in error_of(tool, tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location('check_tool', ROOT / 'tools/dataset_tools/check.py')
+SPEC = importlib.util.spec_from_file_location('check_tool', ROOT / 'tools/data/check.py')
 check = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(check)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projects.lmsfa.datasets.conversion.records import ConversionError
-from projects.lmsfa.datasets.splitting import (
+from medseg.data.convert.records import ConversionError
+from medseg.data.splitting import (
     image_sizes,
     patients_by_csv,
     patients_by_pattern,
@@ -18,7 +18,7 @@ from projects.lmsfa.datasets.splitting import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location('split_tool', ROOT / 'tools/dataset_tools/split.py')
+SPEC = importlib.util.spec_from_file_location('split_tool', ROOT / 'tools/data/split.py')
 split = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(split)
 

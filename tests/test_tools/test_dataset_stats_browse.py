@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projects.lmsfa.datasets.figures import instance_table
-from projects.lmsfa.datasets.palette import class_colors
+from medseg.data.palette import class_colors
+from medseg.data.pictures import instance_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def load_tool(name):
     spec = importlib.util.spec_from_file_location(
-        f'{name}_tool', ROOT / f'tools/dataset_tools/{name}.py')
+        f'{name}_tool', ROOT / f'tools/data/{name}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -143,7 +143,7 @@ def test_wrong_arguments(data, tmp_path, capsys):
 
 
 def test_predictions_are_drawn_with_their_score():
-    from projects.lmsfa.datasets.figures import draw_annotations
+    from medseg.data.pictures import draw_annotations
     pixels = np.zeros((80, 120, 3), np.uint8)
     item = dict(category_id=1, bbox=[5, 5, 100, 60], area=6000,
                 segmentation=[[5, 5, 105, 5, 105, 65, 5, 65]])

@@ -1,4 +1,4 @@
-"""tools/model_converters/fuse.py: the fused checkpoint goes where the plain one goes."""
+"""tools/models/fuse.py: the fused checkpoint goes where the plain one goes."""
 import json
 
 import numpy as np
@@ -7,10 +7,10 @@ import torch
 from mmengine.config import Config
 from tool_runs import run_tool
 
-from projects.lmsfa.engine.checkpoint import is_fused, read_checkpoint
-from projects.lmsfa.utils.inference import Predictor
+from medseg.engine.checkpoint import is_fused, read_checkpoint
+from medseg.engine.inference import Predictor
 
-TOOL = 'tools/model_converters/fuse.py'
+TOOL = 'tools/models/fuse.py'
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"""projects/lmsfa/utils/inert_pickle.py: files of whole models are read, and nothing runs."""
+"""medseg/engine/inert_pickle.py: files of whole models are read, and nothing runs."""
 import builtins
 import os
 import pickle
@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from projects.lmsfa.engine.checkpoint import CheckpointError, UnsafeCheckpointError
-from projects.lmsfa.utils.inert_pickle import InertFile, attribute
+from medseg.engine.checkpoint import CheckpointError, UnsafeCheckpointError
+from medseg.engine.inert_pickle import InertFile, attribute
 
 
 class Gone(nn.Module):

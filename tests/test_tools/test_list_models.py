@@ -1,4 +1,4 @@
-"""tools/analysis_tools/list_models.py, and whether docs/models.md lists every config."""
+"""tools/docs/list_models.py, and whether docs/models.md lists every config."""
 import re
 import sys
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from tool_runs import ROOT, load_tool
 
-TOOL = 'tools/analysis_tools/list_models.py'
+TOOL = 'tools/docs/list_models.py'
 PARTS = ('models', 'recipes')
 
 
 @pytest.fixture
 def tool(monkeypatch):
-    monkeypatch.setattr(sys, 'path', [str(ROOT / 'tools/analysis_tools'), *sys.path])
+    monkeypatch.setattr(sys, 'path', [str(ROOT / 'tools/docs'), *sys.path])
     return load_tool(TOOL)
 
 

@@ -12,8 +12,8 @@ ODD_FLOPS = {'C2f-CG', 'LADH'}
 def tool():
     """The tool, imported with its neighbours in reach as when it is run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / 'tools' / 'analysis_tools'))
-        yield load_tool('tools/analysis_tools/paper_parameters.py')
+        patch.syspath_prepend(str(ROOT / 'tools' / 'docs'))
+        yield load_tool('tools/docs/paper_parameters.py')
 
 
 @pytest.fixture(scope='module')

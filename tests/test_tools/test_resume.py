@@ -6,7 +6,7 @@ import pytest
 import torch
 from tool_runs import ROOT, run_tool
 
-from projects.lmsfa.engine.checkpoint import read_checkpoint
+from medseg.engine.checkpoint import read_checkpoint
 
 STOP_HOOK = '''
 from mmdet.registry import HOOKS

@@ -16,11 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from projects.lmsfa.benchmark.comparison import Predictions, compare, table, trained_runs
-from projects.lmsfa.benchmark.intervals import RESAMPLES
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.utils.cli import UserError, reports_user_errors
-from projects.lmsfa.utils.tables import fill
+from medseg.benchmark.intervals import RESAMPLES
+from medseg.benchmark.paired_comparison import Predictions, compare, table, trained_runs
+from medseg.cli import reports_user_errors
+from medseg.data.convert.writer import write_json
+from medseg.errors import UserError
+from medseg.tables import fill
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -17,10 +17,11 @@ from mmdet.registry import DATASETS
 from pycocotools import mask as mask_utils
 from rich.progress import track
 
-from projects.lmsfa.engine import compat
-from projects.lmsfa.runtime import Segmenter
-from projects.lmsfa.utils.cli import UserError, check_data, load_config, reports_user_errors
-from projects.lmsfa.utils.inference import Predictor
+from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.engine import compat
+from medseg.engine.inference import Predictor
+from medseg.errors import UserError
+from medseg.runtime import Segmenter
 
 #: How far apart the two may put the same instance.
 SCORE_TOLERANCE, BOX_TOLERANCE_PX = 2e-4, 0.1

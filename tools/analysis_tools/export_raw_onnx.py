@@ -21,12 +21,13 @@ import torch
 from mmengine.config import DictAction
 from torch import Tensor, nn
 
-from projects.lmsfa.deploy.graph import drop_identities
-from projects.lmsfa.engine import compat
-from projects.lmsfa.models.dense_heads import PrototypeHead
-from projects.lmsfa.models.utils.fuse import fuse_model
-from projects.lmsfa.utils.cli import UserError, load_config, reports_user_errors
-from projects.lmsfa.utils.complexity import build_model
+from medseg.benchmark.complexity import build_model
+from medseg.cli import load_config, reports_user_errors
+from medseg.deploy.graph import drop_identities
+from medseg.engine import compat
+from medseg.engine.fuse import fuse_model
+from medseg.errors import UserError
+from medseg.models.prototype_head import PrototypeHead
 
 OUTPUTS = ('boxes', 'scores', 'coefficients', 'prototypes')
 OPSET = 17

@@ -19,10 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from projects.lmsfa.datasets.conversion.writer import write_json
-from projects.lmsfa.runtime import ModelError, Segmenter
-from projects.lmsfa.runtime.segmenter import SCORE_THR
-from projects.lmsfa.runtime.session import BACKENDS
+from medseg.data.convert.writer import write_json
+from medseg.runtime import ModelError, Segmenter
+from medseg.runtime.segmenter import SCORE_THR
+from medseg.runtime.session import BACKENDS
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

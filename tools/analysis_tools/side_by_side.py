@@ -13,10 +13,10 @@ import numpy as np
 from pycocotools import mask as mask_utils
 from rich.progress import track
 
-from projects.lmsfa.datasets.coco_file import load_coco
-from projects.lmsfa.datasets.conversion.images import read_upright
-from projects.lmsfa.datasets.conversion.records import ConversionError
-from projects.lmsfa.datasets.figures import draw_annotations, write_png
+from medseg.data.coco_file import load_coco
+from medseg.data.convert.images import read_upright
+from medseg.data.convert.records import ConversionError
+from medseg.data.pictures import draw_annotations, write_png
 
 SHEET_IMAGES = 6
 SHEET_WIDTH = 1260

@@ -1,58 +1,7 @@
-"""LabelMe JSON files to COCO JSON."""
-
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
+"""Address of release 0.1; the tool is tools/data/labelme.py now, and this runs it."""
+import runpy
 from pathlib import Path
 
-from projects.lmsfa.datasets.conversion.classes import (
-    PELD_CLASSES,
-    ClassMap,
-    load_aliases,
-    load_class_names,
-)
-from projects.lmsfa.datasets.conversion.command_line import converter_parser, run_converter
-from projects.lmsfa.datasets.conversion.labelme_reader import read_labelme
-from projects.lmsfa.datasets.conversion.records import UNSPLIT, SourceImage
-from projects.lmsfa.datasets.conversion.report import ConversionReport
-
-EPILOG = """\
-Writes OUT/annotations/instances_all.json and OUT/images/; split it with
-tools/dataset_tools/split.py. Points are taken in the upright frame, as LabelMe shows images; an
-image with an EXIF rotation is written upright, as PNG.
-
-example:
-  python tools/dataset_converters/labelme.py data/raw/peld data/peld
-"""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the converter; returns its exit code."""
-    parser = converter_parser(__doc__, EPILOG)
-    parser.add_argument('--classes', nargs='+', metavar='NAME', default=list(PELD_CLASSES),
-                        help='class names in order, or one file of them (default: '
-                        f'{", ".join(PELD_CLASSES)})')
-    parser.add_argument('--aliases', default='peld', metavar='FILE',
-                        help='other labels of the classes: peld (built in), none, or a JSON or '
-                        'YAML file of {class: [alias, ...]} or {alias: class} (default: peld)')
-    parser.add_argument('--unlabelled', choices=('skip', 'background'), default='skip',
-                        help='an image without a JSON file is listed, or has no objects')
-    parser.add_argument('--ignore-exif', action='store_true',
-                        help='points are in the frame of the stored pixels, not the upright one')
-    args = parser.parse_args(argv)
-
-    def read(report: ConversionReport) -> tuple[Iterable[SourceImage], Sequence[str]]:
-        classes = ClassMap(load_class_names(args.classes), load_aliases(args.aliases))
-        images = read_labelme(args.src, classes, report, images_stay=args.images == 'none',
-                              unlabelled=args.unlabelled, ignore_exif=args.ignore_exif,
-                              quiet=args.quiet)
-        return images, classes.names
-
-    def prefixes() -> dict[str, Path]:
-        return {UNSPLIT: args.src}
-
-    return run_converter(args, 'labelme.py', 'labelme', read, prefixes)
-
-
 if __name__ == '__main__':
-    raise SystemExit(main())
+    runpy.run_path(str(Path(__file__).resolve().parents[1] /
+                       'data/labelme.py'), run_name='__main__')

@@ -1,66 +1,7 @@
-"""YOLO segmentation text files to COCO JSON."""
-
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
+"""Address of release 0.1; the tool is tools/data/yolo_seg.py now, and this runs it."""
+import runpy
 from pathlib import Path
 
-from projects.lmsfa.datasets.conversion.classes import (
-    load_aliases,
-    load_class_names,
-    merge_by_alias,
-)
-from projects.lmsfa.datasets.conversion.command_line import converter_parser, run_converter
-from projects.lmsfa.datasets.conversion.records import ConversionError, SourceImage
-from projects.lmsfa.datasets.conversion.report import ConversionReport
-from projects.lmsfa.datasets.conversion.yolo_seg_reader import find_folders, read_yolo_seg
-
-EPILOG = """\
-layouts: SRC/images/{train,val,test} with SRC/labels/{train,val,test}; SRC/{train,val,test}/images
-with .../labels; or SRC/images with SRC/labels, which gives annotations/instances_all.json.
-
-example:
-  python tools/dataset_converters/yolo_seg.py data/raw/dsb2018 data/dsb2018 --classes nucleus
-"""
-
-
-def class_file(source: Path) -> Path:
-    """The file of class names that came with the data set.
-
-    Raises:
-        ConversionError: there is none.
-    """
-    for name in ('data.yaml', 'data.yml', 'dataset.yaml', 'classes.txt', 'labels/classes.txt'):
-        if (source / name).is_file():
-            return source / name
-    raise ConversionError(f'{source}: no data.yaml or classes.txt; name the classes with --classes')
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the converter; returns its exit code."""
-    parser = converter_parser(__doc__, EPILOG)
-    parser.add_argument('--classes', nargs='+', metavar='NAME',
-                        help='class names by number, or one file: an Ultralytics data.yaml, a list '
-                        'as JSON or YAML, or text with a name a line (default: SRC/data.yaml)')
-    parser.add_argument('--aliases', default='none', metavar='FILE',
-                        help='rename classes: peld, none, or a JSON or YAML file of '
-                        '{class: [alias, ...]} (default: none)')
-    parser.add_argument('--unlabelled', choices=('skip', 'background'), default='skip',
-                        help='an image without label file is listed, or has no objects')
-    args = parser.parse_args(argv)
-
-    def read(report: ConversionReport) -> tuple[Iterable[SourceImage], Sequence[str]]:
-        names = load_class_names(args.classes or [str(class_file(args.src))])
-        class_map, numbers = merge_by_alias(names, load_aliases(args.aliases))
-        images = read_yolo_seg(args.src, numbers, report, images_stay=args.images == 'none',
-                               unlabelled=args.unlabelled, quiet=args.quiet)
-        return images, class_map.names
-
-    def prefixes() -> dict[str, Path]:
-        return {folder.subset: folder.images for folder in find_folders(args.src)}
-
-    return run_converter(args, 'yolo_seg.py', 'yolo-seg', read, prefixes)
-
-
 if __name__ == '__main__':
-    raise SystemExit(main())
+    runpy.run_path(str(Path(__file__).resolve().parents[1] /
+                       'data/yolo_seg.py'), run_name='__main__')

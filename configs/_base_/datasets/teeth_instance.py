@@ -1,7 +1,7 @@
 """Teeth on panoramic dental X-rays (Humans in the Loop, 598 images), the paper's second benchmark.
 
-The download is a Supervisely project; once converted (``tools/dataset_converters/supervisely.py``)
-and split (``tools/dataset_tools/split.py --by image``: one image a patient), it lies in
+The download is a Supervisely project; once converted (``tools/data/supervisely.py``)
+and split (``tools/data/split.py --by image``: one image a patient), it lies in
 ``data/teeth``.
 """
 _base_ = './peld_instance.py'

@@ -13,7 +13,7 @@ codebase_config = dict(
     type='mmdet',
     task='InstanceSegmentation',
     model_type='end2end',
-    module=['projects.lmsfa.deploy.task', 'projects.lmsfa.deploy.rewriters'],
+    module=['medseg.deploy.task', 'medseg.deploy.rewriters'],
     post_processing=dict(
         # Thresholds come from the model's test_cfg; these stand in where it has none.
         score_threshold=0.05,

@@ -1,8 +1,8 @@
 """The PELD data set and the classes of its users' other sets."""
 from mmdet.registry import DATASETS
 
-from .named_coco import NamedCocoDataset
-from .palette import PELD_PALETTE, class_colors
+from medseg.data.named_coco import NamedCocoDataset
+from medseg.data.palette import PELD_PALETTE, class_colors
 
 
 @DATASETS.register_module()

@@ -11,14 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import (
-    Structure,
-    View,
-    draw_view,
-    patient_anatomy,
-    patient_decoys,
-    transform,
-)
+from .anatomy import Structure, View, draw_view, patient_anatomy, patient_decoys, transform
 from .instruments import Instrument, draw_instrument
 from .plan import FramePlan
 from .seeding import stream

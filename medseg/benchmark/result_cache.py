@@ -1,0 +1,69 @@
+"""Finished measurements on disk, so that none is made twice."""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from medseg.data.coco_file import read_json
+from medseg.data.convert.writer import write_json
+
+_MEASURING = ('complexity', 'flop_conventions', 'inputs', 'latency', 'memory', 'paper_flops')
+
+
+def file_hash(path: str | Path | None) -> str | None:
+    """SHA-256 of a file's content; None for no file."""
+    if path is None:
+        return None
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def code_hash() -> str:
+    """SHA-256 over the sources of the models and of what measures them.
+
+    A measurement of other code is another measurement.
+    """
+    package = Path(__file__).resolve().parents[1]
+    projects = package.parent / 'projects'
+    digest = hashlib.sha256()
+    for path in sorted([*(package / 'models').rglob('*.py'), *projects.rglob('*.py'),
+                        *(package / 'benchmark' / f'{name}.py' for name in _MEASURING)]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class CellStore:
+    """One JSON file a cell in a folder; a cell is one model, one measurement and its settings.
+
+    Args:
+        folder (Path): Is made when the first cell is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str, measure: str, settings: dict[str, Any]) -> Path:
+        """File of a cell.
+
+        Args:
+            name (str): The model's name.
+            measure (str): What is measured.
+            settings (dict): All that the result depends on: the whole config, the checkpoint's
+                hash, sizes, the machine.
+        """
+        text = json.dumps([measure, settings], sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.folder / f'{name}--{measure}--{digest}.json'
+
+    def get(self, path: Path) -> dict[str, Any] | None:
+        """A finished cell's result; None where there is none."""
+        return read_json(path)['result'] if path.is_file() else None
+
+    def put(self, path: Path, result: dict[str, Any], **about: Any) -> None:
+        """Write a finished cell, under a temporary name first."""
+        write_json(path, dict(**about, result=result), indent=1)

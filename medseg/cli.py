@@ -1,0 +1,111 @@
+"""What the command-line tools share: configs, early checks of input, errors without tracebacks."""
+import difflib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from medseg.errors import UserError
+
+
+def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
+    """Print wrong input as one line on stderr and return 2; other errors keep their traceback."""
+
+    @functools.wraps(main)
+    def wrapped(argv=None) -> int:
+        try:
+            return main(argv)
+        except UserError as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 2
+
+    return wrapped
+
+
+def load_config(name: str, options: dict | None = None) -> Config:
+    """Read a config.
+
+    Args:
+        name (str): Path, or ``package::path`` for a config that ships with a package, such as
+            ``mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py``.
+        options (dict, optional): ``--cfg-options``.
+
+    Raises:
+        UserError: The file is missing or is not Python.
+    """
+    if '::' in name:
+        from mmengine.hub import get_config
+        package, path = name.split('::', 1)
+        try:
+            config = get_config(f'{package}::{path}')
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(f'{name}: no such config in package {package} ({error})') from error
+    else:
+        path = Path(name)
+        if not path.is_file():
+            folder = path.parent if path.parent.is_dir() else Path('configs')
+            near = difflib.get_close_matches(
+                path.name, [p.name for p in folder.rglob('*.py')], n=1, cutoff=0.6)
+            hint = next((f'; did you mean {p}?' for p in folder.rglob(near[0])), '') \
+                if near else '; configs are in configs/'
+            raise UserError(f'{name}: no such config{hint}')
+        try:
+            config = Config.fromfile(name)
+        except (SyntaxError, FileNotFoundError) as error:
+            raise UserError(f'{name}: cannot be read: {error}') from error
+    if options:
+        config.merge_from_dict(options)
+    return config
+
+
+def _leaf_datasets(key: str, dataset: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    """Every data set inside wrappers such as ``ConcatDataset``, with its place in the config."""
+    inner = dataset.get('datasets', dataset.get('dataset'))
+    if isinstance(inner, (list, tuple)):
+        for i, item in enumerate(inner):
+            yield from _leaf_datasets(f'{key}.datasets.{i}', item)
+    elif isinstance(inner, dict):
+        yield from _leaf_datasets(f'{key}.dataset', inner)
+    else:
+        yield key, dataset
+
+
+def check_data(config: Config, loaders: tuple[str, ...]) -> None:
+    """Stop before a run starts when annotation files or image folders are missing.
+
+    Args:
+        config (Config): A full config.
+        loaders (tuple[str, ...]): Which of its loaders will run, such as ``train_dataloader``.
+
+    Raises:
+        UserError: Names the file, the place in the config and how to change it.
+    """
+    for loader in loaders:
+        if not config.get(loader):
+            continue
+        for key, dataset in _leaf_datasets(f'{loader}.dataset', config[loader].dataset):
+            if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
+                continue
+            root = Path(dataset.get('data_root') or '.')
+            _require(root, key, 'ann_file', dataset.get('ann_file'), Path.exists)
+            for name, value in (dataset.get('data_prefix') or {}).items():
+                _require(root, key, f'data_prefix.{name}', value, Path.is_dir)
+        evaluator = loader.replace('_dataloader', '_evaluator')
+        metrics = config.get(evaluator) or []
+        single = isinstance(metrics, dict)
+        for i, metric in enumerate([metrics] if single else metrics):
+            _require(Path('.'), evaluator if single else f'{evaluator}.{i}', 'ann_file',
+                     metric.get('ann_file'), Path.exists)
+
+
+def _require(root: Path, key: str, field: str, value: str | None, exists: Callable) -> None:
+    """Raise unless ``root / value`` exists; empty and remote values are none of our business."""
+    if not value or '://' in str(value) or '://' in str(root) or exists(root / value):
+        return
+    options = f'{key}.{field}=PATH'
+    if field != 'ann_file' or root != Path('.'):
+        options = f'{key}.data_root=DIR {options}'
+    raise UserError(f'{root / value}: no such file or folder ({key}.{field} of the config). Put '
+                    f'the data there, or name it: --cfg-options {options}')

@@ -1,0 +1,156 @@
+"""Reading COCO instance files: finding them, loading them, the masks of their annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from .convert.records import UNSPLIT, ConversionError
+from .convert.writer import subset_folder
+
+SUBSETS = ('train', 'val', 'test')
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        ConversionError: the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConversionError(f'{path}: cannot be read ({error.strerror})') from error
+    except ValueError as error:
+        raise ConversionError(f'{path}: is not JSON ({error})') from error
+
+
+def load_coco(path: Path) -> dict[str, Any]:
+    """Content of a COCO instance file.
+
+    Raises:
+        ConversionError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
+            ``categories`` lists, or an entry lacks what every user of it needs.
+    """
+    content = read_json(path)
+    for key in ('images', 'annotations', 'categories'):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise ConversionError(f'{path}: is not a COCO instance file: no list of {key!r}')
+    needed = {'images': ('id', 'file_name', 'width', 'height'),
+              'annotations': ('id', 'image_id', 'category_id'), 'categories': ('id', 'name')}
+    for key, fields in needed.items():
+        for number, entry in enumerate(content[key]):
+            for field in fields:
+                if field not in entry:
+                    raise ConversionError(f'{path}: {key}[{number}] has no {field!r}')
+    return content
+
+
+def find_annotation_files(source: Path) -> dict[str, Path]:
+    """COCO files behind a path, by subset.
+
+    Args:
+        source: A COCO file, or the output directory of a converter or of a split.
+
+    Returns:
+        ``{subset: file}``, with ``train``, ``val``, ``test`` before ``all``; a single file is
+        named after itself without ``instances_``.
+
+    Raises:
+        ConversionError: nothing is found.
+    """
+    if source.is_file():
+        return {source.stem.removeprefix('instances_'): source}
+    found = {subset: source / 'annotations' / f'instances_{subset}.json'
+             for subset in (*SUBSETS, UNSPLIT)}
+    found = {subset: path for subset, path in found.items() if path.is_file()}
+    if not found:
+        raise ConversionError(
+            f'{source}: no such file, and no annotations/instances_*.json in it; give a COCO file '
+            'or the output directory of a converter')
+    return found
+
+
+def image_folder(annotation_file: Path) -> Path:
+    """Image folder that belongs to ``ROOT/annotations/instances_<subset>.json``.
+
+    It is the subset's own folder where there is one (``ROOT/train``), else ``ROOT/images``.
+
+    Raises:
+        ConversionError: neither exists.
+    """
+    root = annotation_file.parent.parent
+    subset = annotation_file.stem.removeprefix('instances_')
+    for folder in (root / subset_folder(subset), root / 'images'):
+        if folder.is_dir():
+            return folder
+    raise ConversionError(f'{annotation_file}: no {root / subset} and no {root / "images"}; '
+                          'give the image folder with --images')
+
+
+def output_name(file_name: str) -> PurePosixPath:
+    """``file_name`` of an image as a path to write below an output folder.
+
+    Raises:
+        ConversionError: it would lead out of the folder.
+    """
+    name = PurePosixPath(file_name.replace('\\', '/'))
+    if name.is_absolute() or '..' in name.parts or ':' in name.parts[0]:
+        raise ConversionError(f'{file_name}: leads out of the image folder; make it relative')
+    return name
+
+
+def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.ndarray:
+    """Mask of a COCO annotation, polygons or RLE, as booleans of shape (height, width)."""
+    segmentation = annotation['segmentation']
+    if isinstance(segmentation, list):
+        rle = mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        rle = mask_utils.frPyObjects(segmentation, height, width)
+    else:
+        rle = segmentation
+    return mask_utils.decode(rle).astype(bool)
+
+
+def class_table(subsets: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Instances of each class in each subset, as the paper's Table I.
+
+    Args:
+        subsets: COCO content by subset name. Classes are told apart by name, in order of first
+            appearance.
+
+    Returns:
+        Header and rows; the last two rows count instances and images.
+    """
+    names: dict[str, None] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for subset, content in subsets.items():
+        by_id = {item['id']: str(item['name']) for item in content['categories']}
+        names.update(dict.fromkeys(by_id.values()))
+        for annotation in content['annotations']:
+            key = (by_id.get(annotation['category_id'], 'unknown'), subset)
+            names.setdefault(key[0])
+            counts[key] = counts.get(key, 0) + 1
+    rows = [[name, *(counts.get((name, subset), 0) for subset in subsets)] for name in names]
+    rows.append(['instances', *(len(content['annotations']) for content in subsets.values())])
+    rows.append(['images', *(len(content['images']) for content in subsets.values())])
+    total = len(subsets) > 1
+    header = ['class', *subsets, *(['total'] if total else [])]
+    return header, [[str(cell) for cell in (row + [sum(row[1:])] if total else row)]
+                    for row in rows]
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text table whose first column is left-aligned and all others right-aligned."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = []
+    for row in (header, ['-' * width for width in widths], *rows):
+        cells = [row[0].ljust(widths[0]),
+                 *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append('  '.join(cells).rstrip())
+    return '\n'.join(lines)

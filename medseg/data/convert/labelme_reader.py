@@ -1,0 +1,302 @@
+"""Reads LabelMe: one JSON file for each image.
+
+LabelMe shows images upright, so its points are taken in the upright frame (EXIF orientation
+applied). Where a file says that it was annotated in the stored frame, nothing is guessed: the
+image is listed, unless ``ignore_exif`` says that all files are in the stored frame.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .classes import ClassMap
+from .conversion_report import ConversionReport
+from .geometry import circle, clip_to_frame, rectangle
+from .images import ImageFacts, read_facts
+from .progress import progress
+from .records import IMAGE_SUFFIXES, UNSPLIT, RecordError, SourceImage, SourceInstance
+from .shape_rules import DuplicateFilter, check_ring, check_stated_size, make_instance, place_bitmap
+
+SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask')
+
+
+def read_labelme(source: Path, classes: ClassMap, report: ConversionReport,
+                 images_stay: bool = False, unlabelled: str = 'skip', ignore_exif: bool = False,
+                 quiet: bool = False) -> Iterator[SourceImage]:
+    """Yields the images of a folder of LabelMe files, and of all folders in it.
+
+    Args:
+        source: Directory.
+        classes: Finds the class of a label.
+        report: Told of every shape that cannot be used.
+        images_stay: The images will not be written; embedded and rotated ones are listed.
+        unlabelled: What an image without a JSON file is: ``skip`` lists it, ``background`` takes
+            it as an image without objects.
+        ignore_exif: The points are in the frame of the stored pixels.
+        quiet: No progress bar.
+    """
+    reader = _Reader(source, classes, report, images_stay, ignore_exif)
+    files = sorted(path for path in source.rglob('*.json') if path.is_file())
+    for path in progress(files, 'reading LabelMe', quiet):
+        image = reader.read(path)
+        if image is not None:
+            yield image
+    for path in sorted(source.rglob('*')):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.resolve() in reader.used:
+            continue
+        report.images_in[UNSPLIT] += 1
+        label = path.with_suffix('.json')
+        if label.is_file():
+            # never background: somebody annotated something here
+            report.skip(UNSPLIT, path, '', 'missing label file',
+                        f'{label.name} cannot be used or is about another image', 0)
+            continue
+        if unlabelled == 'skip':
+            report.skip(UNSPLIT, path, '', 'missing label file',
+                        f'no {label.name} for this image; if it shows no object, pass '
+                        '--unlabelled background', 0)
+            continue
+        try:
+            yield reader.describe(path, path, read_facts(path, ignore_exif), None)
+        except RecordError as error:
+            report.skip(UNSPLIT, path, '', error.kind, error.reason, 0)
+
+
+class _Reader:
+    """State of one run: the images met so far."""
+
+    def __init__(self, source: Path, classes: ClassMap, report: ConversionReport,
+                 images_stay: bool, ignore_exif: bool) -> None:
+        self.source = source
+        self.classes = classes
+        self.report = report
+        self.images_stay = images_stay
+        self.ignore_exif = ignore_exif
+        self.used: dict[Path, Path] = {}
+
+    def read(self, path: Path) -> SourceImage | None:
+        """The image of one JSON file, or None where it cannot be used."""
+        try:
+            content = json.loads(path.read_bytes().decode('utf-8-sig'))
+        except ValueError as error:
+            self.report.skip(UNSPLIT, path, '', 'broken label file',
+                             f'is not JSON ({error})', 0)
+            return None
+        if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
+            self.report.skip(UNSPLIT, path, '', 'broken label file',
+                             "is not a LabelMe file: no list of 'shapes'", 0)
+            return None
+        shapes = content['shapes']
+        self.report.records_in[UNSPLIT] += len(shapes)
+        self.report.images_in[UNSPLIT] += 1
+        try:
+            image = self._find_image(path, content)
+        except RecordError as error:
+            self.report.skip(UNSPLIT, path, '', error.kind, error.reason, len(shapes))
+            return None
+        self._read_shapes(path, shapes, image)
+        return image
+
+    def _find_image(self, path: Path, content: dict[str, Any]) -> SourceImage:
+        """The image a file is about.
+
+        The separate file is preferred, since it is the original; LabelMe drew on the embedded
+        one, so that decides where the two differ in size.
+        """
+        name = content.get('imagePath')
+        # files annotated on Windows name their image with backslashes
+        name = PureWindowsPath(name).as_posix() if isinstance(name, str) and name else ''
+        candidates = [path.parent / name, path.parent / Path(name).name] if name else []
+        candidates += [path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES)]
+        candidates += [path.with_suffix(suffix.upper()) for suffix in sorted(IMAGE_SUFFIXES)]
+        file = next((item for item in candidates if item.is_file()), None)
+        embedded = content.get('imageData')
+        problem = RecordError('missing image', f'no image {name or path.stem + ".*"} beside it '
+                              'and none embedded')
+        facts = None
+        if file is not None:
+            if name and file.name != Path(name).name:
+                self.report.warn(UNSPLIT, path, '', 'image found by name',
+                                 f'names {name}, which is not there; {file.name} is used')
+            other = self.used.setdefault(file.resolve(), path)
+            if other != path:
+                raise RecordError('image annotated twice',
+                                  f'{file.name} is already annotated by {other.name}')
+            try:
+                facts = read_facts(file, self.ignore_exif)
+            except RecordError as error:
+                problem = RecordError(error.kind, f'{file.name}: {error.reason}')
+        if embedded:
+            try:
+                drawn_on = read_facts(_decode(embedded), self.ignore_exif)
+            except RecordError as error:
+                if facts is None:
+                    raise RecordError(error.kind, f'embedded image: {error.reason}') from error
+            else:
+                if facts is None or facts.size != drawn_on.size:
+                    if file is not None:
+                        self.report.warn(UNSPLIT, path, '', 'embedded image used',
+                                         f'{file.name} is broken or differs in size')
+                    file, facts = None, drawn_on
+        if facts is None:
+            raise problem
+        check_stated_size(
+            (content.get('imageWidth'), content.get('imageHeight')), facts,
+            'imageWidth and imageHeight',
+            lambda kind, reason: self.report.warn(UNSPLIT, path, '', kind, reason))
+        suffix = file.suffix if file is not None else _embedded_suffix(embedded)
+        return self.describe(path.with_suffix(suffix), file, facts, path)
+
+    def describe(self, name: Path, file: Path | None, facts: ImageFacts,
+                 annotation: Path | None) -> SourceImage:
+        """Image record named after its JSON file, whose path nothing else has.
+
+        Raises:
+            RecordError: the image has to be written and will not be.
+        """
+        rewrite = facts.orientation != 1 or (self.ignore_exif and file is not None
+                                             and read_facts(file).orientation != 1)
+        if self.images_stay:
+            if file is None:
+                raise RecordError('embedded image', 'the image is embedded; use --images copy')
+            if rewrite:
+                raise RecordError('rotated image', 'the EXIF orientation needs an upright copy; '
+                                  'use --images copy')
+            if not file.resolve().is_relative_to(self.source.resolve()):
+                raise RecordError('image elsewhere',
+                                  f'{file} lies outside {self.source}; use --images copy')
+            name = self.source.resolve() / file.resolve().relative_to(self.source.resolve())
+            relative = name.relative_to(self.source.resolve())
+        else:
+            relative = name.relative_to(self.source)
+        if rewrite:
+            relative = relative.with_suffix('.png')
+            self.report.warn(UNSPLIT, annotation or name, '', 'turned upright',
+                             'written as a PNG whose pixels are in the frame of the points')
+        width, height = facts.size
+        return SourceImage(
+            UNSPLIT, relative.as_posix(), width, height, path=file, rewrite=rewrite,
+            ignore_exif=self.ignore_exif,
+            # read again when written, so that not all images are held in memory
+            read_bytes=None if file is not None else lambda: _decode(
+                json.loads(annotation.read_bytes().decode('utf-8-sig'))['imageData']))
+
+    def _read_shapes(self, path: Path, shapes: list, image: SourceImage) -> None:
+        groups: dict[tuple, list[SourceInstance]] = {}
+        group_classes: dict[Any, str] = {}
+        duplicates = DuplicateFilter()
+        for number, shape in enumerate(shapes):
+            where = f'shape {number}'
+
+            def warn(kind: str, reason: str, where: str = where) -> None:
+                self.report.warn(UNSPLIT, path, where, kind, reason)
+
+            try:
+                if not isinstance(shape, dict):
+                    raise RecordError('broken record', 'is not an object')
+                category = self.classes.index(str(shape.get('label', '')))
+                polygons, area = shape_polygons(shape, image.width, image.height, warn)
+                duplicates.check(category, polygons, where)
+                # the parts are checked one by one, so that one bad part does not take the others
+                part = make_instance(category, polygons, where, warn, area)
+            except RecordError as error:
+                self.report.skip(UNSPLIT, path, where, error.kind, error.reason)
+                continue
+            group = shape.get('group_id')
+            if group is not None:
+                label = group_classes.setdefault(str(group), self.classes.names[category])
+                if label != self.classes.names[category]:
+                    warn('group of two classes',
+                         f'group {group} holds {label!r} and {self.classes.names[category]!r}; '
+                         'kept as one object of each')
+            key = ('alone', number) if group is None else (category, str(group))
+            groups.setdefault(key, []).append(part)
+        for parts in groups.values():
+            image.instances.append(parts[0] if len(parts) == 1 else make_instance(
+                parts[0].category, [ring for part in parts for ring in part.polygons],
+                ', '.join(part.where for part in parts), lambda *_: None))
+            self.report.merged[UNSPLIT] += len(parts) - 1
+
+
+def shape_polygons(shape: dict[str, Any], width: int, height: int,
+                   warn: Callable[[str, str], None]) -> tuple[list[np.ndarray], float | None]:
+    """Rings of one LabelMe shape.
+
+    Args:
+        shape: ``shape_type``, ``points`` and for masks ``mask``.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        warn: Called with kind and reason for points put right.
+
+    Returns:
+        Rings of shape (N, 2) in pixels, inside the image, and their area where it is known
+        better than from the rings.
+
+    Raises:
+        RecordError: the shape has no area or its points cannot be read.
+    """
+    kind = shape.get('shape_type') or 'polygon'  # the first LabelMe files know polygons only
+    if kind not in SUPPORTED_SHAPES:
+        raise RecordError('unsupported shape', f'a {kind} has no area; only '
+                          f'{", ".join(SUPPORTED_SHAPES)} can be used')
+    try:
+        points = np.array(shape['points'], dtype=float)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError('not a number', f'points cannot be read ({error})') from error
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise RecordError('odd number of coordinates', 'points are not pairs of x and y')
+    if kind == 'polygon':
+        return [check_ring(points, width, height, warn)], None
+    if len(points) != 2:
+        raise RecordError('too few points', f'a {kind} has 2 points, not {len(points)}')
+    if not np.isfinite(points).all():
+        raise RecordError('not finite', 'a coordinate is not a finite number')
+    if kind == 'rectangle':
+        return [check_ring(rectangle(*points), width, height, warn)], None
+    if kind == 'mask':
+        return _mask_polygons(shape, points, width, height)
+    radius = float(np.hypot(*(points[1] - points[0])))
+    if radius == 0:
+        raise RecordError('zero area', 'the circle has no radius')
+    ring = circle(points[0], radius)
+    if (ring < 0).any() or (ring > (width, height)).any():
+        # only its centre and one point were set by hand, so a circle may well reach outside
+        parts = clip_to_frame(ring, width, height)
+        if not parts:
+            raise RecordError('outside the image', 'the circle lies outside the image')
+        warn('clipped', 'the circle reaches outside the image, cut at its border')
+        return parts, None
+    return [ring], None
+
+
+def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int,
+                   height: int) -> tuple[list[np.ndarray], float]:
+    """Rings and area of a mask shape: a PNG whose first pixel lies at the first point."""
+    try:
+        with Image.open(io.BytesIO(_decode(shape.get('mask')))) as image:
+            mask = np.asarray(image.convert('L')) != 0
+    except (OSError, SyntaxError) as error:
+        raise RecordError('broken record', f'its mask cannot be decoded ({error})') from error
+    left, top = np.floor(points.min(axis=0)).astype(int)
+    return place_bitmap(mask, int(left), int(top), width, height)
+
+
+def _decode(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=False)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise RecordError('broken image', f'embedded image is not base64 ({error})') from error
+
+
+def _embedded_suffix(text: str) -> str:
+    with Image.open(io.BytesIO(_decode(text))) as image:
+        return {'JPEG': '.jpg', 'TIFF': '.tif'}.get(image.format, f'.{image.format.lower()}')

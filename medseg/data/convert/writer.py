@@ -1,0 +1,182 @@
+"""Writes COCO files and images so that an interrupted run leaves nothing half done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .conversion_report import ConversionReport
+from .geometry import bounding_box
+from .images import place_image
+from .progress import progress
+from .records import UNSPLIT, ConversionError, SourceImage
+
+REPORT_NAME = 'conversion_report.json'
+DECIMALS = 6
+
+
+def subset_folder(subset: str) -> str:
+    """Folder of a subset's images in the output: ``images`` where there is no split."""
+    return 'images' if subset == UNSPLIT else subset
+
+
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Writes JSON under a temporary name beside ``path`` and renames it.
+
+    Args:
+        path: Target; its folder is created.
+        content: What to write.
+        indent: Spaces a level, for files that people read; None for one line.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=indent)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files only their owner can read
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def staged(out: Path, overwrite: bool, beside: bool = False) -> Iterator[Path]:
+    """Directory to write into; moved to ``out`` when the block ends well, else removed.
+
+    Args:
+        out: Output directory.
+        overwrite: Allow an ``out`` that holds files; those of the same name are replaced, all
+            others stay.
+        beside: Allow an ``out`` that holds files, but none of the same name.
+
+    Raises:
+        ConversionError: ``out`` is a file, or holds what must not be replaced.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConversionError(f'{out}: is a file; give a directory')
+    if out.is_dir() and any(out.iterdir()) and not overwrite and not beside:
+        raise ConversionError(f'{out}: is not empty; give another directory or pass --overwrite')
+    made = [parent for parent in (out, *out.parents) if not parent.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix='.partial-', dir=out))
+    try:
+        yield stage
+        # annotation files come last: whoever sees one finds its images complete
+        files = [path for path in stage.rglob('*') if path.is_symlink() or not path.is_dir()]
+        files.sort(key=lambda path: (path.suffix == '.json', path))
+        for path in files:
+            target = out / path.relative_to(stage)
+            if not overwrite and os.path.lexists(target):
+                raise ConversionError(
+                    f'{target}: exists; give another directory or pass --overwrite')
+        for path in files:
+            target = out / path.relative_to(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+    except BaseException:
+        shutil.rmtree(stage)
+        for folder in made:
+            if any(folder.iterdir()):
+                break
+            folder.rmdir()
+        raise
+    shutil.rmtree(stage)
+
+
+def coco_dict(images: Sequence[SourceImage], names: Sequence[str]) -> dict[str, Any]:
+    """COCO instance annotations.
+
+    Args:
+        images: Images of one subset; ids are given in their order, from 1.
+        names: Class names; index i becomes category id i + 1.
+
+    Returns:
+        ``images``, ``annotations`` and ``categories``; boxes are (x, y, width, height), all
+        coordinates in pixels.
+    """
+    content: dict[str, Any] = {
+        'info': {'description': 'converted instance annotations'}, 'licenses': [],
+        'images': [], 'annotations': [],
+        'categories': [{'id': index, 'name': name, 'supercategory': ''}
+                       for index, name in enumerate(names, start=1)]}
+    for image_id, image in enumerate(images, start=1):
+        content['images'].append({'id': image_id, 'file_name': image.file_name,
+                                  'width': image.width, 'height': image.height})
+        for instance in image.instances:
+            content['annotations'].append({
+                'id': len(content['annotations']) + 1,
+                'image_id': image_id,
+                'category_id': instance.category + 1,
+                'segmentation': [[round(float(value), DECIMALS) for value in ring.reshape(-1)]
+                                 for ring in instance.polygons],
+                'bbox': [round(value, DECIMALS) for value in bounding_box(instance.polygons)],
+                'area': round(instance.area, DECIMALS),
+                'iscrowd': 0})
+    return content
+
+
+def convert(images: Iterable[SourceImage], names: Sequence[str], report: ConversionReport,
+            out: Path, mode: str = 'copy', strict: bool = False, overwrite: bool = False,
+            prefixes: dict[str, Path] | None = None, quiet: bool = False) -> None:
+    """Reads everything, then writes COCO files, images and the report.
+
+    Args:
+        images: A reader; it tells ``report`` what it cannot use.
+        names: Class names in order.
+        report: The account; completed here.
+        out: Output directory; gets ``annotations/instances_<subset>.json``, the images and
+            ``conversion_report.json``.
+        mode: One of ``images.LINK_MODES``.
+        strict: A record that cannot be used is an error.
+        overwrite: Allow an output directory that holds files.
+        prefixes: For mode ``none``, the folder of each subset that ``file_name`` starts from.
+        quiet: No progress bar.
+
+    Raises:
+        ConversionError: strict and something is listed, no image can be used, two images would
+            get one name, or the output cannot be written. Nothing is left behind.
+    """
+    if out.resolve() == report.source.resolve() or (
+            report.source.resolve() in out.resolve().parents and mode != 'none'):
+        raise ConversionError(
+            f'{out}: lies in the source; give a directory outside {report.source}')
+    subsets: dict[str, list[SourceImage]] = defaultdict(list)
+    taken: dict[tuple[str, str], SourceImage] = {}
+    for image in images:
+        # file systems that ignore case would write one over the other
+        other = taken.setdefault((image.subset, image.file_name.casefold()), image)
+        if other is not image:
+            raise ConversionError(
+                f'{image.path or image.file_name}: would be written over {other.path or "another"} '
+                f'as {image.file_name}; rename one of the two')
+        subsets[image.subset].append(image)
+        report.images_out[image.subset] += 1
+        report.annotations_out[image.subset] += len(image.instances)
+    report.check_sums()
+    if strict and report.skipped:
+        raise ConversionError(
+            f'{len(report.skipped)} findings and --strict: nothing was written')
+    if not subsets:
+        raise ConversionError(f'{report.source}: no image can be used; nothing was written')
+    with staged(out, overwrite) as stage:
+        for subset, members in subsets.items():
+            folder = subset_folder(subset)
+            name = f'annotations/instances_{subset}.json'
+            prefix = str(prefixes[subset]) if mode == 'none' and prefixes else f'{folder}/'
+            report.places[subset] = {'annotation_file': name, 'image_prefix': prefix}
+            if mode != 'none':
+                for image in progress(members, f'images of {subset}', quiet):
+                    place_image(image, stage / folder / PurePosixPath(image.file_name), mode)
+            write_json(stage / name, coco_dict(members, names))
+        write_json(stage / REPORT_NAME, {**report.as_dict(), 'classes': list(names),
+                                         'images': mode})

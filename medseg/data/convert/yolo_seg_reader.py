@@ -1,0 +1,232 @@
+"""Reads the YOLO segmentation layout: an image and a text file with one object a line.
+
+A line is ``class x1 y1 x2 y2 ...`` with coordinates as parts of the upright image's width and
+height, from 0 to 1. Folders are ``images/<subset>`` with ``labels/<subset>``, ``<subset>/images``
+with ``<subset>/labels``, or ``images`` with ``labels`` for a set without a split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .conversion_report import ConversionReport
+from .images import read_facts
+from .progress import progress
+from .records import (
+    IMAGE_SUFFIXES,
+    SUBSET_NAMES,
+    UNSPLIT,
+    ConversionError,
+    RecordError,
+    SourceImage,
+)
+from .shape_rules import DuplicateFilter, check_ring, make_instance
+
+
+@dataclass(frozen=True)
+class YoloFolder:
+    """Images and labels of one subset."""
+
+    subset: str
+    images: Path
+    labels: Path
+
+
+def find_folders(source: Path) -> list[YoloFolder]:
+    """Folders of a data set in the YOLO layout.
+
+    Raises:
+        ConversionError: no known layout, or two folders for one subset.
+    """
+    if not source.is_dir():
+        raise ConversionError(f'{source}: no such directory')
+    found = []
+    for name, subset in SUBSET_NAMES.items():
+        for images, labels in ((source / 'images' / name, source / 'labels' / name),
+                               (source / name / 'images', source / name / 'labels')):
+            if images.is_dir() or labels.is_dir():
+                found.append(YoloFolder(subset, images, labels))
+    if not found and (source / 'images').is_dir():
+        found = [YoloFolder(UNSPLIT, source / 'images', source / 'labels')]
+    if not found:
+        raise ConversionError(
+            f'{source}: no images/, images/train/ or train/images/ folder; give the directory that '
+            'holds images/ and labels/')
+    for folder in found:
+        same = [other for other in found if other.subset == folder.subset]
+        if len(same) > 1:
+            raise ConversionError(
+                f'{source}: {same[0].images} and {same[1].images} are both {folder.subset}; '
+                'keep one of them')
+        if not folder.labels.is_dir():
+            raise ConversionError(f'{folder.labels}: no such directory of label files')
+        if not folder.images.is_dir():
+            raise ConversionError(f'{folder.images}: no such directory of images')
+    order = ('train', 'val', 'test', UNSPLIT)
+    return sorted(found, key=lambda folder: order.index(folder.subset))
+
+
+def parse_line(text: str, class_count: int) -> tuple[int, np.ndarray]:
+    """Class number and points, as parts of the image's sides, of one label line.
+
+    Args:
+        text: The line.
+        class_count: Number of classes of the source.
+
+    Returns:
+        The class number from 0 and an array of shape (N, 2).
+
+    Raises:
+        RecordError: the line is not a polygon of a known class.
+    """
+    tokens = text.split()
+    try:
+        numbers = [float(token) for token in tokens]
+    except ValueError as error:
+        raise RecordError('not a number', f'cannot be read ({error})') from error
+    if not all(map(math.isfinite, numbers)):
+        bad = next(token for token, value in zip(tokens, numbers, strict=True)
+                   if not math.isfinite(value))
+        raise RecordError('not finite', f'{bad!r} is not a finite number')
+    number, coordinates = numbers[0], numbers[1:]
+    if number != int(number) or not 0 <= number < class_count:
+        raise RecordError(
+            'unknown class', f'class {tokens[0]} is unknown; the classes are numbered 0 to '
+            f'{class_count - 1} (give all of them with --classes)')
+    if len(coordinates) == 4:
+        raise RecordError('box only', 'a box without an outline, of no use for segmentation')
+    if len(coordinates) % 2:
+        raise RecordError(
+            'odd number of coordinates', f'{len(coordinates)} coordinates do not make x, y pairs')
+    if len(coordinates) < 6:
+        raise RecordError(
+            'too few points', f'{len(coordinates) // 2} points, at least 3 make an outline')
+    return int(number), np.array(coordinates).reshape(-1, 2)
+
+
+def read_yolo_seg(source: Path, numbers: Sequence[int], report: ConversionReport,
+                  images_stay: bool = False, unlabelled: str = 'skip',
+                  quiet: bool = False) -> Iterator[SourceImage]:
+    """Yields the images of a YOLO-seg data set.
+
+    Args:
+        source: Directory of the data set.
+        numbers: Class index for each class number of the source.
+        report: Told of every record that cannot be used.
+        images_stay: The images will not be written, so that none can be turned upright.
+        unlabelled: What an image without a label file is: ``skip`` lists it, ``background`` takes
+            it as an image without objects. (An empty label file always means no objects.)
+        quiet: No progress bar.
+
+    Raises:
+        ConversionError: the layout is unknown.
+    """
+    folders = find_folders(source)
+    if folders[0].subset != UNSPLIT:
+        _list_strays(source, folders, report)
+    for folder in folders:
+        yield from _read_folder(folder, numbers, report, images_stay, unlabelled, quiet)
+
+
+def _list_strays(source: Path, folders: Sequence[YoloFolder], report: ConversionReport) -> None:
+    """Lists images and labels beside the folders of the split, which would be lost silently."""
+    known = {folder.images for folder in folders} | {folder.labels for folder in folders}
+    for parent, suffixes in ((source / 'images', IMAGE_SUFFIXES), (source / 'labels', {'.txt'})):
+        for path in sorted(parent.rglob('*')) if parent.is_dir() else ():
+            if path.suffix.lower() not in suffixes or known.intersection(path.parents):
+                continue
+            is_label = '.txt' in suffixes
+            lines = len(_lines(path.read_bytes().decode('utf-8', 'replace'))) if is_label else 0
+            report.records_in[UNSPLIT] += lines
+            report.images_in[UNSPLIT] += not is_label
+            report.skip(UNSPLIT, path, '', 'outside the split',
+                        'lies in no train, val or test folder; move it into one', lines)
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Numbered lines that hold something."""
+    return [(number, line) for number, line in enumerate(text.splitlines(), start=1)
+            if line.strip()]
+
+
+def _read_folder(folder: YoloFolder, numbers: Sequence[int], report: ConversionReport,
+                 images_stay: bool, unlabelled: str, quiet: bool) -> Iterator[SourceImage]:
+    subset = folder.subset
+    images: dict[Path, list[Path]] = defaultdict(list)
+    for path in sorted(folder.images.rglob('*')):
+        if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+            images[path.relative_to(folder.images).with_suffix('')].append(path)
+    labels = {path.relative_to(folder.labels).with_suffix(''): path
+              for path in sorted(folder.labels.rglob('*.txt'))
+              # Ultralytics and LabelImg leave the list of classes among the labels
+              if path.name != 'classes.txt'}
+    for stem in sorted(labels.keys() - images.keys()):
+        lines = _read_lines(labels[stem], subset, report)
+        report.skip(subset, labels[stem], '', 'missing image',
+                    f'no image {folder.images / stem}.* for this label file', len(lines))
+    for stem, paths in progress(sorted(images.items()), f'reading {subset}', quiet):
+        report.images_in[subset] += len(paths)
+        label = labels.get(stem)
+        lines = _read_lines(label, subset, report) if label else []
+        if len(paths) > 1:
+            # one label file cannot belong to two images, and nothing tells which is meant
+            report.skip(subset, label or paths[0], '', 'duplicate image name',
+                        f'{" and ".join(path.name for path in paths)} share one label file; '
+                        'keep one of them', len(lines))
+            continue
+        path = paths[0]
+        if label is None and unlabelled == 'skip':
+            report.skip(subset, path, '', 'missing label file',
+                        f'no {folder.labels / stem}.txt; an image without objects has an empty '
+                        'one (or pass --unlabelled background)', 0)
+            continue
+        try:
+            facts = read_facts(path)
+            if facts.orientation != 1 and images_stay:
+                raise RecordError('rotated image', f'EXIF orientation {facts.orientation} needs an '
+                                  'upright copy; use --images copy')
+        except RecordError as error:
+            report.skip(subset, path, '', error.kind, error.reason, len(lines))
+            continue
+        name = path.relative_to(folder.images)
+        rewrite = facts.orientation != 1
+        width, height = facts.size
+        image = SourceImage(subset, (name.with_suffix('.png') if rewrite else name).as_posix(),
+                            width, height, path=path, rewrite=rewrite)
+        if rewrite:
+            report.warn(subset, path, '', 'turned upright',
+                        f'EXIF orientation {facts.orientation}: written as an upright PNG')
+        _read_records(image, label, lines, numbers, report)
+        yield image
+
+
+def _read_lines(label: Path, subset: str, report: ConversionReport) -> list[tuple[int, str]]:
+    """Numbered lines of a label file, counted as records."""
+    # bytes that are no text end up in a line that cannot be parsed, and is listed as such
+    lines = _lines(label.read_bytes().decode('utf-8-sig', 'replace'))
+    report.records_in[subset] += len(lines)
+    return lines
+
+
+def _read_records(image: SourceImage, label: Path | None, lines: Sequence[tuple[int, str]],
+                  numbers: Sequence[int], report: ConversionReport) -> None:
+    duplicates = DuplicateFilter()
+    for number, text in lines:
+        where = f'line {number}'
+
+        def warn(kind: str, reason: str, where: str = where) -> None:
+            report.warn(image.subset, label, where, kind, reason)
+
+        try:
+            class_number, points = parse_line(text, len(numbers))
+            duplicates.check(class_number, [points], where)
+            ring = check_ring(points * (image.width, image.height), image.width, image.height, warn)
+            image.instances.append(make_instance(numbers[class_number], [ring], where, warn))
+        except RecordError as error:
+            report.skip(image.subset, label, where, error.kind, error.reason)

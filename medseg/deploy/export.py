@@ -1,0 +1,222 @@
+"""From a config and a checkpoint to files of a backend."""
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+from mmdeploy.apis import torch2onnx
+from mmdeploy.backend.sdk.export_info import export2SDK
+from mmdeploy.utils import get_backend, get_input_shape, is_dynamic_shape
+from mmdet.models.dense_heads.yolact_head import YOLACTProtonet
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from medseg.data.palette import class_colors
+from medseg.engine.inference import class_names
+from medseg.errors import UserError
+from medseg.models.prototype_head import PrototypeHead
+from medseg.runtime import metadata
+
+from . import graph
+from . import mmdeploy_compat as compat
+
+#: Transforms that want annotations; MMDeploy knows the first of them alone.
+_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
+                          'DropKeys')
+#: Width and height at which training-only weights are looked for where no size is given.
+TRACE_SIZE = (128, 128)
+
+
+def prepare(model_cfg: Config) -> Config:
+    """A copy of a model config in the form that MMDeploy reads.
+
+    MMDeploy takes ``test_pipeline`` of the top level, which need not be what the test data set
+    has, and chokes on transforms that want annotations.
+    """
+    config = copy.deepcopy(model_cfg)  # MMDeploy changes it in place
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset or 'datasets' in dataset:
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    config.test_pipeline = [step for step in dataset.pipeline
+                            if step['type'].split('.')[-1] not in _ANNOTATION_TRANSFORMS]
+    return config
+
+
+def describe(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None) -> dict:
+    """The metadata of an export.
+
+    Raises:
+        UserError: The classes are unknown, or the config lacks something.
+    """
+    checkpoint = {} if checkpoint_file is None else CheckpointLoader.load_checkpoint(
+        str(checkpoint_file), map_location='cpu', logger='silent')
+    classes = class_names(model_cfg, checkpoint)
+    dataset = DATASETS.get(model_cfg.test_dataloader.dataset.get('type', ''))
+    known = getattr(dataset, 'METAINFO', {})
+    colors = known.get('palette') if known.get('classes') == classes else None
+    raw = deploy_cfg.codebase_config.post_processing.get('raw', False)
+    shape = get_input_shape(deploy_cfg)
+    try:
+        return metadata.describe(
+            'raw' if raw else 'end2end', model_cfg.model, model_cfg.test_pipeline, classes,
+            colors or class_colors(classes), shape[::-1] if shape else None,
+            prototype_masks=has_prototype_head(model_cfg))
+    except metadata.MetadataError as error:
+        raise UserError(f'{model_cfg.filename}: {error}') from error
+
+
+def has_head(model_cfg: Config, kinds: tuple[type, ...]) -> bool:
+    """Whether the model's mask head is one of these classes."""
+    settings = model_cfg.model.get('mask_head')
+    return bool(settings) and issubclass(MODELS.get(settings.type), kinds)
+
+
+def has_prototype_head(model_cfg: Config) -> bool:
+    """Whether the masks are this project's; see :func:`.metadata.describe`."""
+    return has_head(model_cfg, (PrototypeHead,))
+
+
+def _for_tracing(deploy_cfg: Config) -> Config:
+    """The deploy config with ONNX Runtime as backend.
+
+    MMDeploy's rewriters for TensorRT and OpenVINO write operators of its own domains, which need
+    its compiled plug-ins. Those for ONNX Runtime write standard ones, and all backends read them.
+    """
+    config = copy.deepcopy(deploy_cfg)
+    config.backend_config = dict(type='onnxruntime')
+    return config
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside ``folder`` whose files move up at the end, or vanish on an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix='.unfinished-', dir=folder))
+    try:
+        yield part
+        for file in part.iterdir():
+            os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def export_onnx(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None,
+                image: str, out_dir: Path, device: str = 'cpu') -> Path:
+    """Fuse, export through MMDeploy's ``torch2onnx``, check the graph, add the metadata.
+
+    Args:
+        deploy_cfg (Config): One of ``configs/deploy``.
+        model_cfg (Config): The model's config.
+        checkpoint_file (str, optional): Plain or fused; None exports random weights.
+        image (str): Image file to trace with.
+        out_dir (Path): Folder of the file.
+        device (str): Such as ``cpu`` or ``cuda:0``.
+
+    Returns:
+        Path: The ONNX file.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or does not fit.
+        UserError: The configs do not fit together, or the graph holds what it must not.
+    """
+    compat.setup()
+    init_default_scope(model_cfg.get('default_scope', 'mmdet'))
+    model_cfg = prepare(model_cfg)
+    if (deploy_cfg.codebase_config.post_processing.get('raw', False)
+            and not has_head(model_cfg, (PrototypeHead, YOLACTProtonet))):
+        raise UserError(f'{model_cfg.filename}: has no prototypes, so there is no raw export of '
+                        'it; take a deploy config without `raw` in its name')
+    description = describe(deploy_cfg, model_cfg, checkpoint_file)
+    target = Path(out_dir) / deploy_cfg.onnx_config.save_file
+    with unfinished(Path(out_dir)) as part:
+        with compat.tracing_exporter(), torch.no_grad():
+            torch2onnx(str(image), str(part), target.name, _for_tracing(deploy_cfg), model_cfg,
+                       checkpoint_file, device)
+        model = onnx.load(part / target.name)
+        graph.drop_identities(model)
+        graph.check_standard(model)
+        size = get_input_shape(deploy_cfg) or TRACE_SIZE
+        graph.check_training_only(model, graph.training_only(copy.deepcopy(model_cfg), *size[::-1]))
+        onnx.helper.set_model_props(model, {metadata.KEY: json.dumps(description)})
+        onnx.checker.check_model(model)
+        onnx.save(model, part / target.name)
+    return target
+
+
+def to_openvino(onnx_file: Path, compress_to_fp16: bool = False) -> Path:
+    """Convert an ONNX file with ``openvino.convert_model``.
+
+    MMDeploy 1.3.1 calls the ``mo`` command, which OpenVINO no longer ships.
+
+    Args:
+        onnx_file (Path): What :func:`export_onnx` wrote.
+        compress_to_fp16 (bool): Halve the file; weights are rounded.
+
+    Returns:
+        Path: The ``.xml`` file; the weights lie beside it in a ``.bin`` file.
+    """
+    import openvino
+    # With torch imported, it first tries the file as a torch.export archive and logs the failure.
+    logging.getLogger('torch.export').setLevel(logging.CRITICAL)
+    model = openvino.convert_model(str(onnx_file))
+    found = {item.key: item.value for item in
+             onnx.load(onnx_file, load_external_data=False).metadata_props}
+    model.set_rt_info(found[metadata.KEY], [metadata.KEY])
+    with unfinished(onnx_file.parent) as part:
+        openvino.save_model(model, str(part / f'{onnx_file.stem}.xml'),
+                            compress_to_fp16=compress_to_fp16)
+    return onnx_file.with_suffix('.xml')
+
+
+def backend_files(deploy_cfg: Config, onnx_file: Path) -> list[Path]:
+    """Files of the backend, made from the ONNX file; the first is the one to load."""
+    if get_backend(deploy_cfg).value == 'openvino':
+        return [to_openvino(onnx_file, deploy_cfg.backend_config.get('compress_to_fp16', False))]
+    return [onnx_file]
+
+
+def dump_info(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str, out_dir: Path
+              ) -> list[Path]:
+    """Write ``deploy.json``, ``pipeline.json`` and ``detail.json`` for MMDeploy's SDK.
+
+    Returns:
+        list[Path]: The files.
+
+    Raises:
+        UserError: The export is raw; the SDK wants boxes, labels and masks.
+    """
+    if deploy_cfg.codebase_config.post_processing.get('raw', False):
+        raise UserError("--dump-info: MMDeploy's SDK cannot read raw outputs; take a config "
+                        'without `raw` in its name')
+    compat.setup()
+    # The device is only checked against the backend.
+    device = 'cuda:0' if get_backend(deploy_cfg).value == 'tensorrt' else 'cpu'
+    with unfinished(Path(out_dir)) as part:
+        export2SDK(copy.deepcopy(deploy_cfg), prepare(model_cfg), str(part),
+                   pth=str(checkpoint_file), device=device)
+        names = sorted(file.name for file in part.iterdir())
+    return [Path(out_dir) / name for name in names]
+
+
+def trtexec_command(deploy_cfg: Config, onnx_file: Path) -> str:
+    """The command that builds a TensorRT engine from an ONNX file, on a machine with TensorRT."""
+    settings = deploy_cfg.backend_config
+    flags = ['--fp16'] if settings.common_config.get('fp16_mode') else []
+    flags += ['--int8'] if settings.common_config.get('int8_mode') else []
+    if is_dynamic_shape(deploy_cfg):
+        shapes = settings.model_inputs[0]['input_shapes']['input']
+        flags += [f'--{kind}Shapes=input:{"x".join(map(str, shapes[f"{kind}_shape"]))}'
+                  for kind in ('min', 'opt', 'max')]
+    return ' '.join(['trtexec', f'--onnx={onnx_file}', *flags,
+                     f'--saveEngine={onnx_file.with_suffix(".engine")}'])

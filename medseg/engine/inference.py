@@ -1,0 +1,110 @@
+"""From a config, a checkpoint and an array to instances in plain Python."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+from pycocotools import mask as mask_utils
+
+from medseg.engine.checkpoint import load_strictly, match_form
+from medseg.errors import UserError
+
+_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
+                          'DropKeys')
+
+
+def _leaf_dataset(config: Config) -> dict:
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset or 'datasets' in dataset:
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    return dataset
+
+
+def class_names(config: Config, checkpoint: dict) -> tuple[str, ...]:
+    """Class names in the order of the labels: the checkpoint's, else the config's.
+
+    Raises:
+        UserError: Neither names the classes.
+    """
+    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, dict) else {}
+    found = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
+    if not found.get('classes'):
+        dataset = _leaf_dataset(config)
+        kind = DATASETS.get(dataset['type'])
+        found = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if not found.get('classes'):
+        raise UserError('neither the checkpoint nor the config names the classes; set '
+                        "test_dataloader.dataset.metainfo.classes=\"('a','b')\" in the config")
+    names = found['classes']
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+class Predictor:
+    """A trained model, plain or fused, ready for one image after another.
+
+    Args:
+        config (Config): The model's config.
+        checkpoint_file (str): Its checkpoint.
+        device (str): Such as ``cpu`` or ``cuda:0``.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or does not fit.
+        UserError: The classes are unknown.
+    """
+
+    def __init__(self, config: Config, checkpoint_file: str, device: str = 'cpu') -> None:
+        init_default_scope(config.get('default_scope', 'mmdet'))
+        checkpoint = CheckpointLoader.load_checkpoint(
+            checkpoint_file, map_location='cpu', logger='silent')
+        self.classes = class_names(config, checkpoint)
+        config = config.copy()
+        if config.model.get('backbone', {}).get('init_cfg'):
+            config.model.backbone.init_cfg = None  # no download: the checkpoint has the weights
+        self.model = match_form(MODELS.build(config.model), checkpoint)
+        load_strictly(self.model, checkpoint, checkpoint_file)
+        self.model.to(device).eval()
+        steps = [step for step in _leaf_dataset(config)['pipeline']
+                 if step['type'].split('.')[-1] not in _ANNOTATION_TRANSFORMS]
+        steps[0] = dict(type='mmdet.LoadImageFromNDArray')
+        self.pipeline = Compose(steps)
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray, score_thr: float = 0.0) -> list[dict]:
+        """Instances of one image, best first.
+
+        Args:
+            image (np.ndarray): BGR, (H, W, 3) uint8.
+            score_thr (float): Lowest score, 0 to 1, that is kept.
+
+        Returns:
+            list[dict]: ``category_id`` (1 for the first class), ``category_name``, ``bbox``
+            (x, y, width, height in pixels), ``score``, ``area`` (pixels) and, from models with
+            masks, ``segmentation`` (compressed RLE of the image's size).
+        """
+        data = self.pipeline(dict(img=np.ascontiguousarray(image), img_id=0))
+        result = self.model.test_step(pseudo_collate([data]))[0].pred_instances.cpu().numpy()
+        masks = result.get('masks')
+        instances = []
+        for i in np.argsort(-result.scores, kind='stable'):
+            # The rounded score, so that the threshold means the same to a reader of the results.
+            score = round(float(result.scores[i]), 5)
+            if score < score_thr:
+                break
+            x1, y1, x2, y2 = (float(v) for v in result.bboxes[i])
+            label = int(result.labels[i])
+            instance = {
+                'category_id': label + 1, 'category_name': self.classes[label],
+                'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
+                'score': score, 'area': round((x2 - x1) * (y2 - y1), 2)}
+            if masks is not None:
+                rle = mask_utils.encode(np.asfortranarray(masks[i], dtype=np.uint8))
+                instance['segmentation'] = {'size': [int(v) for v in rle['size']],
+                                            'counts': rle['counts'].decode('ascii')}
+                instance['area'] = int(mask_utils.area(rle))
+            instances.append(instance)
+        return instances

@@ -1,0 +1,186 @@
+"""Segment an image, the images of a folder, or a video with an exported model.
+
+    python -m medseg.runtime MODEL IMAGE_OR_DIR_OR_VIDEO --out DIR
+
+DIR gets overlays/ and predictions.json: a list of file_name, frame (of a video), category_id (1 for
+the first class), category_name, bbox (x, y, width, height in pixels), score, area (pixels of the
+mask) and segmentation (uncompressed COCO run lengths). Files that cannot be read are named at the
+end and counted; the exit code is then 1.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .files import InputError, VideoReader, VideoWriter, find_images, is_video, overlay_paths
+from .postprocess import Instances
+from .segmenter import SCORE_THR, Segmenter
+from .session import BACKENDS, ModelError
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog='python -m medseg.runtime', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', type=Path, help='.onnx or .xml file of tools/deploy.py')
+    parser.add_argument('source', type=Path, help='image, folder of images, or video')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the results')
+    parser.add_argument('--score-thr', type=float, default=SCORE_THR,
+                        help=f'keep instances above this score (default: {SCORE_THR})')
+    parser.add_argument('--backend', choices=('auto', *BACKENDS), default='auto')
+    parser.add_argument('--threads', type=int, help='threads of the backend (default: it chooses)')
+    parser.add_argument('--no-overlays', action='store_true', help='write predictions.json alone')
+    return parser.parse_args(argv)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """BGR image, (H, W, 3) uint8; the name need not be ASCII.
+
+    Raises:
+        InputError: The file is missing, cut off or no image.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f'{path}: cannot be read ({error.strerror})') from error
+    # OpenCV fills what a truncated file lacks with grey and says nothing.
+    ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
+    end = ends.get(data[:2])
+    if end is not None and end not in data[-64:]:
+        raise InputError(f'{path}: the image is cut off')
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise InputError(f'{path}: is no image that OpenCV can decode')
+    return image
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write under a temporary name beside the target and rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(data)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def run_lengths(mask: np.ndarray) -> list[int]:
+    """COCO's uncompressed run lengths of a bool mask (H, W): column by column, zeros first."""
+    flat = mask.T.reshape(-1)
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    bounds = np.concatenate([[0], edges, [flat.size]])
+    lengths = np.diff(bounds).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def records(found: Instances, segmenter: Segmenter, **where) -> list[dict]:
+    """Entries of predictions.json."""
+    entries = []
+    for box, label, score, mask in zip(found.boxes.tolist(), found.labels.tolist(),
+                                       found.scores.tolist(), found.masks, strict=True):
+        x1, y1, x2, y2 = box
+        entries.append({
+            **where, 'category_id': label + 1, 'category_name': segmenter.class_names[label],
+            'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)], 'score': round(score, 5),
+            'area': int(mask.sum()),
+            'segmentation': {'size': list(mask.shape), 'counts': run_lengths(mask)}})
+    return entries
+
+
+def progress(text: str) -> None:
+    """A line that overwrites itself, where somebody sees it."""
+    if sys.stderr.isatty():
+        print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
+
+
+def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, overlays: bool
+               ) -> tuple[list[dict], list[str]]:
+    """Segment images; returns the records, and a line for each file that failed."""
+    targets = overlay_paths(files, root, out / 'overlays')
+    found, failures = [], []
+    for number, file in enumerate(files):
+        progress(f'{number + 1}/{len(files)} {file.name}')
+        try:
+            image = read_image(file)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        instances = segmenter(image)
+        found += records(instances, segmenter, file_name=file.relative_to(root).as_posix())
+        if overlays:
+            picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
+            write_file(targets[file], picture.tobytes())
+    progress('')
+    return found, failures
+
+
+def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool
+              ) -> tuple[list[dict], list[str]]:
+    """Segment a video; returns the records, and a line if it could not be read to its end.
+
+    Raises:
+        InputError: OpenCV cannot write .mp4 files here; ``--no-overlays`` needs none.
+    """
+    try:
+        video = VideoReader(source)
+    except InputError as error:
+        return [], [str(error)]
+    found = []
+    with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as writer:
+        for number, (frame, instances) in enumerate(segmenter.stream(iter(video))):
+            found += records(instances, segmenter, file_name=source.name, frame=number)
+            if overlays:
+                writer.write(segmenter.draw(frame, instances))
+            progress(f'frame {number + 1}/{video.total}')
+    progress('')
+    return found, video.failures()
+
+
+def main(argv=None) -> int:
+    """Run; returns 0, 1 when something could not be read, or 2 on wrong input."""
+    args = parse_args(argv)
+    try:
+        return run(args)
+    except (InputError, ModelError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment what the arguments name.
+
+    Raises:
+        InputError, ModelError: Wrong input; nothing is written then.
+    """
+    source = args.source
+    files, root = find_images(source, args.out)
+    segmenter = Segmenter(args.model, args.backend, args.threads, args.score_thr)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if is_video(source):
+        found, failures = run_video(segmenter, source, args.out, not args.no_overlays)
+    else:
+        found, failures = run_images(segmenter, files, root, args.out, not args.no_overlays)
+    write_file(args.out / 'predictions.json', json.dumps(found).encode())
+    print(f'{args.out}: {len(found)} instances in {len(files) - len(failures)} of {len(files)} '
+          'files')
+    for line in failures:
+        print(f'failed: {line}', file=sys.stderr)
+    if failures:
+        print(f'{len(failures)} of {len(files)} files could not be read', file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

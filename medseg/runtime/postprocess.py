@@ -1,0 +1,218 @@
+"""From network outputs to instances: scores, NMS, masks at the original size."""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .preprocess import Geometry
+
+#: Columns of a mask that are resampled at a time. The matrix of a stretch is narrow, so that
+#: large masks cost in proportion to their pixels.
+STRETCH = 128
+
+
+@dataclass
+class Instances:
+    """What was found in an image, best first, in its own pixels.
+
+    Attributes:
+        boxes: (n, 4) float32, x1, y1, x2, y2.
+        labels: (n,) int64, index into the classes.
+        scores: (n,) float32, 0 to 1.
+        masks: (n, H, W) bool.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    masks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
+    """Greedy non-maximum suppression within each class.
+
+    Args:
+        boxes (np.ndarray): (n, 4), by descending score.
+        labels (np.ndarray): (n,).
+        iou_threshold (float): A box goes when it overlaps a kept one of its class by more.
+        limit (int): How many to keep at most; the search ends there.
+
+    Returns:
+        np.ndarray: Indices of the kept ones, ascending.
+    """
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    alive = np.arange(len(boxes))
+    kept: list[int] = []
+    while len(alive) and len(kept) < limit:
+        best, alive = alive[0], alive[1:]
+        kept.append(int(best))
+        others = boxes[alive]
+        width = np.minimum(others[:, 2], boxes[best, 2]) - np.maximum(others[:, 0], boxes[best, 0])
+        height = np.minimum(others[:, 3], boxes[best, 3]) - np.maximum(
+            others[:, 1], boxes[best, 1])
+        common = np.maximum(width, 0) * np.maximum(height, 0)
+        # Without a division: boxes without area must not make a warning.
+        suppressed = common > iou_threshold * (area[best] + area[alive] - common)
+        alive = alive[~(suppressed & (labels[alive] == labels[best]))]
+    return np.array(kept, dtype=np.int64)
+
+
+@lru_cache(maxsize=16)
+def interpolation_matrix(out_size: int, in_size: int, scale: float) -> np.ndarray:
+    """Bilinear resampling of one axis; edges repeat.
+
+    Args:
+        out_size (int): Number of output pixels.
+        in_size (int): Number of input pixels.
+        scale (float): Input pixels an output pixel.
+
+    Returns:
+        np.ndarray: (out_size, in_size) float32, rows sum to 1.
+    """
+    centre = (np.arange(out_size, dtype=np.float32) + np.float32(0.5)) * np.float32(scale)
+    centre = np.clip(centre - np.float32(0.5), 0, in_size - 1)
+    low = np.floor(centre).astype(np.int64)
+    high = np.minimum(low + 1, in_size - 1)
+    fraction = centre - low
+    matrix = np.zeros((out_size, in_size), np.float32)
+    rows = np.arange(out_size)
+    matrix[rows, low] = 1 - fraction
+    matrix[rows, high] += fraction
+    matrix.setflags(write=False)
+    return matrix
+
+
+def _band(matrix: np.ndarray) -> tuple[int, int]:
+    """First and last + 1 column that neighbouring rows of an interpolation matrix use."""
+    return int(np.flatnonzero(matrix[0])[0]), int(np.flatnonzero(matrix[-1])[-1]) + 1
+
+
+def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int, int],
+                   scale: tuple[float, float], cut: float) -> np.ndarray:
+    """Threshold maps at the original size, only inside the boxes.
+
+    Args:
+        values (np.ndarray): (n, h, w) float32, logits or probabilities, covering the whole input.
+        boxes (np.ndarray, optional): (n, 4) in original pixels; None for the whole image.
+        size (tuple[int, int]): Original height and width.
+        scale (tuple[float, float]): Pixels of ``values`` an original pixel, as (x, y).
+        cut (float): A pixel belongs to the mask above this value.
+
+    Returns:
+        np.ndarray: (n, *size) bool.
+    """
+    height, width = size
+    masks = np.zeros((len(values), height, width), bool)
+    if not len(values):
+        return masks
+    to_x = interpolation_matrix(width, values.shape[2], scale[0])
+    to_y = interpolation_matrix(height, values.shape[1], scale[1])
+    corners = np.tile([0, 0, width, height], (len(values), 1)) if boxes is None else \
+        np.maximum(np.ceil(boxes - np.float32(0.5)), 0).astype(np.int64)
+    for i, (x1, y1, x2, y2) in enumerate(corners.tolist()):
+        # A pixel belongs to the box when its centre does.
+        x2, y2 = min(x2, width), min(y2, height)
+        if x1 >= x2 or y1 >= y2:
+            continue
+        rows = to_y[y1:y2]
+        top, bottom = _band(rows)
+        left, right = _band(to_x[x1:x2])
+        tall = rows[:, top:bottom] @ values[i, top:bottom, left:right]
+        for start in range(x1, x2, STRETCH):
+            cols = to_x[start:min(start + STRETCH, x2)]
+            first, last = _band(cols)
+            part = tall[:, first - left:last - left] @ cols[:, first:last].T
+            np.greater(part, cut, out=masks[i, y1:y2, start:start + len(cols)])
+    return masks
+
+
+class Postprocessor:
+    """Instances from the outputs of an export.
+
+    Args:
+        metadata (Mapping): See :func:`medseg.runtime.metadata.describe`.
+        score_thr (float): Instances need a higher score.
+    """
+
+    def __init__(self, metadata: Mapping[str, Any], score_thr: float) -> None:
+        self.metadata = metadata
+        self.score_thr = score_thr
+        threshold = metadata['mask_thr']
+        self._logits = metadata.get('mask_resample', 'logits') == 'logits'
+        self._cut = math.log(threshold / (1 - threshold)) if self._logits else threshold
+
+    def __call__(self, outputs: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+        """Instances of the one image of a batch.
+
+        Args:
+            outputs (Mapping[str, np.ndarray]): Outputs by name, as the metadata's kind has them.
+            geometry (Geometry): Of the image.
+        """
+        maps = {name: values[0] for name, values in outputs.items()}
+        return self._raw(maps, geometry) if self.metadata['kind'] == 'raw' \
+            else self._end2end(maps, geometry)
+
+    def _to_original(self, boxes: np.ndarray, geometry: Geometry) -> np.ndarray:
+        boxes = boxes / np.tile(np.float32(geometry.factor), 2)
+        height, width = geometry.original
+        return np.clip(boxes, 0, np.float32([width, height, width, height]))
+
+    def _scale(self, shape: tuple[int, ...], geometry: Geometry) -> tuple[float, float]:
+        """Pixels of a map of that (..., h, w) an original pixel, as (x, y)."""
+        return (shape[-1] / geometry.padded[1] * geometry.factor[0],
+                shape[-2] / geometry.padded[0] * geometry.factor[1])
+
+    def _raw(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+        """As the PyTorch head does it: pairs of location and class, NMS, masks of the kept."""
+        places, labels = np.nonzero(maps['scores'] > self.score_thr)
+        scores = maps['scores'][places, labels]
+        order = np.argsort(-scores, kind='stable')
+        if self.metadata['nms_pre'] > 0:
+            order = order[:self.metadata['nms_pre']]
+        places, labels, scores = places[order], labels[order], scores[order]
+        height, width = geometry.resized
+        boxes = np.clip(maps['boxes'][places], 0, np.float32([width, height, width, height]))
+        kept = nms(boxes, labels, self.metadata['nms_iou'], self.metadata['max_per_img'])
+        places = places[kept]
+        boxes = self._to_original(boxes[kept], geometry)
+        protos = maps['prototypes']
+        logits = (maps['coefficients'][places] @ protos.reshape(len(protos), -1)).reshape(
+            -1, *protos.shape[1:])
+        masks = resample_masks(logits, boxes, geometry.original,
+                               self._scale(protos.shape, geometry), self._cut)
+        return Instances(boxes, labels[kept], scores[kept], masks)
+
+    def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+        """Rows above the threshold; masks resampled from the input to the image."""
+        dets = maps['dets']
+        rows = np.flatnonzero(dets[:, 4] > max(self.score_thr, 0))
+        rows = rows[np.argsort(-dets[rows, 4], kind='stable')]
+        boxes = self._to_original(dets[rows, :4], geometry)
+        values = maps['masks'][rows].astype(np.float32)
+        if self._logits:
+            values = np.clip(values, 1e-7, 1 - 1e-7)
+            values = np.log(values / (1 - values))
+        crop = self.metadata.get('crop_masks', True)
+        masks = resample_masks(values, boxes if crop else None, geometry.original,
+                               self._scale(values.shape, geometry), self._cut)
+        if not dets[rows, :4].any():
+            boxes = boxes_of(masks)  # from models that predict masks alone, such as SOLOv2
+        return Instances(boxes, maps['labels'][rows].astype(np.int64), dets[rows, 4].copy(), masks)
+
+
+def boxes_of(masks: np.ndarray) -> np.ndarray:
+    """Tight boxes (n, 4) float32 around masks (n, H, W); zeros around empty ones."""
+    boxes = np.zeros((len(masks), 4), np.float32)
+    for box, mask in zip(boxes, masks, strict=True):
+        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+        if len(rows):
+            box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return boxes

@@ -1,0 +1,4 @@
+"""LMFE, the backbone."""
+from .lmfe import LMFE
+
+__all__ = ['LMFE']

@@ -1,3 +1,0 @@
-from .auxiliary_segmentor import AuxiliarySegmentor
-
-__all__ = ['AuxiliarySegmentor']

@@ -1,1 +1,0 @@
-"""Helpers without a home in a single package; light, no torch."""

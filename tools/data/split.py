@@ -1,0 +1,254 @@
+"""Splits a COCO data set into train, val and test, without a patient in two of them."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medseg.data.coco_file import (
+    SUBSETS,
+    class_table,
+    find_annotation_files,
+    format_table,
+    image_folder,
+    load_coco,
+    output_name,
+)
+from medseg.data.convert.images import LINK_MODES, place_image
+from medseg.data.convert.progress import progress
+from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
+from medseg.data.convert.writer import staged, subset_folder, write_json
+from medseg.data.splitting import (
+    DEFAULT_PATTERN,
+    group_features,
+    image_sizes,
+    patients_by_csv,
+    patients_by_pattern,
+    stratified_split,
+    subset_sizes,
+)
+
+EPILOG = """\
+Every class is shared as evenly as the patients allow. The same seed gives the same split.
+file_name stays as it is, so that images need not move: use the image folder of SRC as img prefix.
+
+examples:
+  python tools/data/split.py data/peld data/peld
+  python tools/data/split.py data/own/annotations/instances_all.json data/own \\
+      --pattern '([A-Z]{2}\\d+)_'
+  python tools/data/split.py data/peld data/peld_by_image --by image --images symlink
+"""
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Arguments of the tool."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('src', metavar='SRC', type=Path, help='a COCO file, or the output '
+                        'directory of a converter (a split in it is undone and made anew)')
+    parser.add_argument('out', metavar='OUT', type=Path, help='gets annotations/instances_'
+                        '{train,val,test}.json and split.json; may be SRC itself')
+    parser.add_argument('--ratios', nargs=3, type=float, default=[8, 1, 1],
+                        metavar=('TRAIN', 'VAL', 'TEST'), help='default: 8 1 1')
+    parser.add_argument('--counts', nargs=3, type=int, metavar=('TRAIN', 'VAL', 'TEST'),
+                        help='exact numbers of patients (of images with --by image)')
+    parser.add_argument('--by', choices=('patient', 'image'), default='patient',
+                        help='keep the images of a patient together, or not (default: patient)')
+    parser.add_argument('--pattern', default=DEFAULT_PATTERN,
+                        help='regular expression with a group for the patient, searched in the '
+                        'file names (default: %(default)s)')
+    parser.add_argument('--csv', type=Path, metavar='FILE',
+                        help='table with columns file and patient, instead of --pattern')
+    parser.add_argument('--seed', type=int, default=0, help='default: 0')
+    parser.add_argument('--images', choices=LINK_MODES, default='none',
+                        help='also put the images into OUT/images (default: none)')
+    parser.add_argument('--image-dir', type=Path, help='image folder of a COCO file, where it is '
+                        'not beside annotations/')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace an earlier split in OUT')
+    args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error('--seed must not be negative')
+    return args
+
+
+def load_source(source: Path, image_dir: Path | None) -> tuple[dict[str, Any], Path | None, list]:
+    """COCO content to split, its image folder where that is known, and the files it came from.
+
+    The parts of a converted set with a split are joined: their ids are given anew, and
+    ``file_name`` starts with the folder of the subset.
+
+    Raises:
+        ConversionError: nothing is found, or the parts differ in categories.
+    """
+    files = find_annotation_files(source)
+    if UNSPLIT in files:
+        files = {UNSPLIT: files[UNSPLIT]}
+    if len(files) == 1:
+        path = next(iter(files.values()))
+        try:
+            return load_coco(path), image_dir or image_folder(path), [path]
+        except ConversionError:
+            return load_coco(path), None, [path]
+    joined: dict[str, Any] = {'images': [], 'annotations': []}
+    for subset, path in files.items():
+        content = load_coco(path)
+        if joined.setdefault('categories', content['categories']) != content['categories']:
+            raise ConversionError(f'{path}: categories differ from those of the other subsets')
+        ids = {}
+        # after an earlier split the images lie together
+        shared = not (source / subset_folder(subset)).is_dir() and (source / 'images').is_dir()
+        folder = 'images' if shared else subset_folder(subset)
+        for image in content['images']:
+            ids[image['id']] = len(joined['images']) + 1
+            joined['images'].append({
+                **image, 'id': ids[image['id']], 'file_name': f'{folder}/{image["file_name"]}'})
+        for annotation in content['annotations']:
+            if annotation['image_id'] not in ids:
+                raise ConversionError(f'{path}: annotation {annotation["id"]} is of image '
+                                      f'{annotation["image_id"]}, which is not there')
+            joined['annotations'].append({**annotation, 'id': len(joined['annotations']) + 1,
+                                          'image_id': ids[annotation['image_id']]})
+    return joined, image_dir or source, list(files.values())
+
+
+def find_patients(args: argparse.Namespace, names: Sequence[str]) -> list[str] | None:
+    """Patient of each image; None for a split by image of names that tell none."""
+    if args.csv is not None:
+        return patients_by_csv(names, args.csv)
+    try:
+        return patients_by_pattern(names, args.pattern)
+    except ConversionError:
+        if args.by == 'image' and args.pattern == DEFAULT_PATTERN:
+            return None
+        raise
+
+
+def split(args: argparse.Namespace) -> None:
+    """Makes the split, writes it and prints its table.
+
+    Raises:
+        ConversionError: something in the source or in the options does not fit.
+    """
+    content, folder, files = load_source(args.src, args.image_dir)
+    names = [str(image['file_name']) for image in content['images']]
+    if not names:
+        raise ConversionError(f'{args.src}: holds no images')
+    patients = find_patients(args, names)
+    keys = patients if args.by == 'patient' else names
+    unique = sorted(set(keys))
+    if args.by == 'image' and len(unique) != len(names):
+        raise ConversionError(f'{args.src}: a file_name occurs twice; run check.py')
+    number = {key: index for index, key in enumerate(unique)}
+    groups = [number[key] for key in keys]
+    if args.counts is not None:
+        sizes = args.counts
+        if min(sizes) < 0 or sum(sizes) != len(unique):
+            raise ConversionError(f'--counts {sizes} add up to {sum(sizes)}, but there are '
+                                  f'{len(unique)} {args.by}s')
+    elif args.by == 'patient':
+        sizes = subset_sizes(len(unique), args.ratios)
+    else:
+        sizes = image_sizes(len(names), args.ratios, len(set(patients)) if patients else None)
+    labels = stratified_split(group_features(content, groups), sizes, args.seed)
+    subset_of = {image['id']: SUBSETS[labels[group]]
+                 for image, group in zip(content['images'], groups, strict=True)}
+    parts = {}
+    for subset in SUBSETS:
+        part = {key: value for key, value in content.items()
+                if key not in {'images', 'annotations'}}
+        part['images'] = [copy.copy(image) for image in content['images']
+                          if subset_of[image['id']] == subset]
+        part['annotations'] = [annotation for annotation in content['annotations']
+                               if subset_of[annotation['image_id']] == subset]
+        parts[subset] = part
+    manifest = describe(args, parts, dict(zip(names, patients or [], strict=False)))
+    write(args, parts, manifest, folder, files)
+    print(format_table(*class_table(parts)))
+    if args.by == 'patient':
+        print('patients: ' + ', '.join(
+            f'{subset} {len(manifest["subsets"][subset]["patients"])}' for subset in SUBSETS))
+    else:
+        shared = manifest.get('patients_in_several_subsets')
+        told = (f'{len(shared)} patients have images in more than one subset' if shared is not None
+                else 'images of one patient may be in more than one subset')
+        print(f'warning: split by image: {told}; results on val and test are too good', flush=True)
+    prefix = f'{args.out / "images"}' if args.images != 'none' else folder
+    print(f'written to {args.out / "annotations"}; img prefix: {prefix or "as before"}')
+
+
+def describe(args: argparse.Namespace, parts: dict[str, Any],
+             patient_of: dict[str, str]) -> dict[str, Any]:
+    """Content of split.json; adds ``patient`` to the images where it is known.
+
+    Raises:
+        AssertionError: a split by patient has a patient in two subsets.
+    """
+    where: dict[str, set[str]] = {}
+    subsets = {}
+    for subset, part in parts.items():
+        for image in part['images']:
+            if image['file_name'] in patient_of:
+                image['patient'] = patient_of[image['file_name']]
+                where.setdefault(image['patient'], set()).add(subset)
+        subsets[subset] = {
+            'images': len(part['images']), 'annotations': len(part['annotations']),
+            'patients': sorted(name for name, seen in where.items() if subset in seen),
+            'file_names': [image['file_name'] for image in part['images']]}
+    several = sorted(name for name, seen in where.items() if len(seen) > 1)
+    if args.by == 'patient' and several:
+        raise AssertionError(f'patients in two subsets: {several}')
+    manifest = {'source': str(args.src), 'by': args.by, 'seed': args.seed,
+                'ratios': args.ratios if args.counts is None else None, 'counts': args.counts,
+                'pattern': args.pattern if args.csv is None else None,
+                'csv': str(args.csv) if args.csv else None, 'subsets': subsets}
+    if patient_of:
+        manifest['patients_in_several_subsets'] = several
+    return manifest
+
+
+def write(args: argparse.Namespace, parts: dict[str, Any], manifest: dict[str, Any],
+          folder: Path | None, files: Sequence[Path]) -> None:
+    """Writes the split so that an interruption leaves nothing half done.
+
+    Raises:
+        ConversionError: a target exists or is one of the source's files, or an image is missing.
+    """
+    for subset in SUBSETS:
+        target = args.out / 'annotations' / f'instances_{subset}.json'
+        if target.resolve() in {path.resolve() for path in files}:
+            raise ConversionError(f'{target}: is the source itself; give another OUT')
+    if args.images != 'none' and folder is None:
+        raise ConversionError(f'{args.src}: image folder unknown; give it with --image-dir')
+    with staged(args.out, args.overwrite, beside=True) as stage:
+        for subset, part in parts.items():
+            write_json(stage / 'annotations' / f'instances_{subset}.json', part)
+            images = part['images'] if args.images != 'none' else []
+            for image in progress(images, f'images of {subset}'):
+                path = folder / image['file_name']
+                if not path.is_file():
+                    raise ConversionError(f'{path}: no such image; give --image-dir')
+                record = SourceImage(subset, image['file_name'], image['width'], image['height'],
+                                     path=path)
+                place_image(record, stage / 'images' / output_name(image['file_name']),
+                            args.images)
+        write_json(stage / 'split.json', manifest)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool; returns 0, or 2 where the source or an option does not fit."""
+    args = parse_args(argv)
+    try:
+        split(args)
+    except ConversionError as error:
+        print(f'split.py: error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
