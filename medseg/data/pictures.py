@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from medseg.runtime.labels import draw_labels
+
 from .coco_file import annotation_mask
 from .palette import class_colors
 
@@ -108,7 +110,6 @@ def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]
     height, width = pixels.shape[:2]
     canvas = pixels.copy()
     thickness = max(1, round(min(height, width) / 300))
-    labels = []
     # large ones first, so that small ones on them stay visible
     for annotation in sorted(annotations, key=lambda item: -item['area']):
         color = colors[annotation['category_id']]
@@ -117,17 +118,16 @@ def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP,
                                        cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, outlines, -1, color, thickness)
-        x, y, box_width, box_height = annotation['bbox']
-        # where classes are few the colour says it all; names on specks would hide them
+    texts, boxes = [], []
+    for annotation in annotations:
+        # where classes are few the colour says it all
         words = [names[annotation['category_id']]] if len(names) > 1 else []
         if 'score' in annotation:
             words.append(f'{annotation["score"]:.2f}')
-        if min(box_width, box_height) >= 40 and words:
-            labels.append((' '.join(words), round(x) + 3, round(y) + 14))
-    for text, x, y in labels:
-        for color, weight in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(canvas, text, (x, min(max(y, 14), height - 3)), cv2.FONT_HERSHEY_SIMPLEX,
-                        0.45, color, weight, cv2.LINE_AA)
+        x, y, box_width, box_height = annotation['bbox']
+        texts.append(' '.join(words))
+        boxes.append((x, y, x + box_width, y + box_height))
+    draw_labels(canvas, texts, np.array(boxes))
     return canvas
 
 

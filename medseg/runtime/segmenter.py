@@ -10,6 +10,7 @@ import numpy as np
 from medseg.data.palette import class_colors
 from medseg.runtime.metadata import OUTPUTS, MetadataError, parse
 
+from .labels import draw_labels
 from .postprocess import Instances, Postprocessor
 from .preprocess import Preprocessor
 from .session import ModelError, open_session
@@ -123,12 +124,8 @@ class Segmenter:
             outline, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(canvas, outline, -1, color, thickness, offset=(x1, y1))
         if labels:
-            for label, score, box in zip(found.labels, found.scores, found.boxes, strict=True):
-                text = f'{self.class_names[label]} {score:.2f}'
-                at = (int(box[0]) + 3, min(max(int(box[1]) + 14, 14), image.shape[0] - 3))
-                for ink, weight in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, weight,
-                                cv2.LINE_AA)
+            draw_labels(canvas, [f'{self.class_names[label]} {score:.2f}' for label, score in
+                                 zip(found.labels, found.scores, strict=True)], found.boxes)
         return canvas
 
 
