@@ -5,7 +5,8 @@
 DIR gets the overlays (for a video: an annotated .mp4) and predictions.json, a list of COCO-style
 results: file_name, image_id (position of the file, or frame number), category_id (1 for the first
 class), category_name, bbox (x, y, width, height), score, area and segmentation (RLE). A file that
-cannot be read is reported at the end, and the exit code is then 1.
+cannot be read is reported at the end, and the exit code is then 1. Records go to predictions.jsonl
+as they come and become predictions.json at the end, also after Ctrl-C (exit code 130).
 """
 from __future__ import annotations
 
@@ -23,18 +24,13 @@ from rich.progress import track
 from medseg.cli import load_config, reports_user_errors
 from medseg.data.convert.images import read_facts
 from medseg.data.convert.records import RecordError
-from medseg.data.convert.writer import write_json
 from medseg.data.pictures import draw_annotations, write_png
 from medseg.engine import compat
 from medseg.engine.inference import Predictor
-from medseg.runtime.files import (
-    InputError,
-    VideoReader,
-    VideoWriter,
-    find_images,
-    is_video,
-    overlay_paths,
-)
+from medseg.runtime.files import find_images, is_video, overlay_paths
+from medseg.runtime.interruption import report_stop, stops_cleanly
+from medseg.runtime.records import RecordWriter
+from medseg.runtime.video import VideoError, VideoReader, VideoWriter
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -97,14 +93,10 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
 
 
 def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Path,
-                   score_thr: float) -> tuple[list[dict], list[str]]:
-    """Predict and draw every image.
-
-    Returns:
-        tuple: Records for predictions.json, and a line for each file that failed.
-    """
+                   score_thr: float, records: RecordWriter) -> list[str]:
+    """Predict and draw every image; returns a line for each file that failed."""
     targets = overlay_paths(files, root, out / 'overlays')
-    records, failures = [], []
+    failures = []
     for image_id, file in enumerate(track(files, 'predicting', console=Console(stderr=True))):
         try:
             image = read_image(file)
@@ -113,41 +105,39 @@ def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Pat
             continue
         instances = predictor(image, score_thr)
         name = file.relative_to(root).as_posix()
-        records += [{'image_id': image_id, 'file_name': name, **item} for item in instances]
+        records.write({'image_id': image_id, 'file_name': name, **item} for item in instances)
         write_png(targets[file], overlay(image, instances, predictor))
-    return records, failures
+    return failures
 
 
-def predict_video(predictor: Predictor, source: Path, out: Path, score_thr: float
-                  ) -> tuple[list[dict], list[str]]:
-    """Predict and draw every frame.
+def predict_video(predictor: Predictor, source: Path, out: Path, score_thr: float,
+                  records: RecordWriter) -> list[str]:
+    """Predict and draw every frame; in the records ``image_id`` is the frame number, from 0.
 
     Returns:
-        tuple: Records for predictions.json (``image_id`` is the frame number, from 0), and a
-        line if the video could not be read to its end.
+        list[str]: A line if the video could not be read to its end.
 
     Raises:
-        InputError: OpenCV cannot write .mp4 files here.
+        VideoError: The overlays cannot be written.
     """
     try:
         video = VideoReader(source)
-    except InputError as error:
-        return [], [str(error)]
-    records = []
+    except VideoError as error:
+        return [str(error)]
     with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as writer:
         for number, frame in enumerate(track(
                 video, 'predicting', total=video.total or None, console=Console(stderr=True))):
             instances = predictor(frame, score_thr)
-            records += [{'image_id': number, 'file_name': source.name, 'frame': number, **item}
-                        for item in instances]
+            records.write({'image_id': number, 'file_name': source.name, 'frame': number, **item}
+                          for item in instances)
             drawing = overlay(frame, instances, predictor)
             writer.write(cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
-    return records, video.failures()
+    return video.failures()
 
 
 @reports_user_errors
 def main(argv=None) -> int:
-    """Predict; returns 0, 1 when a file could not be read, or 2 on wrong input."""
+    """Predict; returns 0, 1 when a file could not be read, 2 on wrong input, 130 when stopped."""
     args = parse_args(argv)
     compat.setup()
     source = args.source
@@ -155,16 +145,19 @@ def main(argv=None) -> int:
     config = load_config(args.config, args.cfg_options)
     device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
     predictor = Predictor(config, args.checkpoint, device)
-    args.out.mkdir(parents=True, exist_ok=True)
-    if is_video(source):
-        records, failures = predict_video(predictor, source, args.out, args.score_thr)
-        done = '1 video' if not failures else 'a part of the video'
-    else:
-        records, failures = predict_images(predictor, files, root, args.out, args.score_thr)
-        done = f'{len(files) - len(failures)} of {len(files)} images'
-    if not args.no_json:
-        write_json(args.out / 'predictions.json', records)
-    print(f'{args.out}: {len(records)} instances on {done}')
+    records = RecordWriter(args.out, keep=not args.no_json)
+    try:
+        with stops_cleanly(), records:
+            if is_video(source):
+                failures = predict_video(predictor, source, args.out, args.score_thr, records)
+                done = '1 video' if not failures else 'a part of the video'
+            else:
+                failures = predict_images(predictor, files, root, args.out, args.score_thr,
+                                          records)
+                done = f'{len(files) - len(failures)} of {len(files)} images'
+    except KeyboardInterrupt:
+        return report_stop(records)
+    print(f'{args.out}: {records.count} instances on {done}')
     for line in failures:
         print(f'failed: {line}', file=sys.stderr)
     return 1 if failures else 0

@@ -116,7 +116,7 @@ if [ -n "${TORCH_INDEX:-}" ]; then
     pip_install --index-url "$TORCH_INDEX" "$(grep -oE '^torch==[^ ]+' requirements/runtime.txt)"
 fi
 pip_install -r requirements/runtime.txt -r requirements/tests.txt -r requirements/dev.txt \
-    -r requirements/deploy.txt
+    -r requirements/deploy.txt -r requirements/live.txt
 pip_install --no-deps -r requirements/openmmlab.txt
 if ! has_ops; then
     if [ "$FORCE_CUDA" = 1 ]; then

@@ -4,13 +4,13 @@
 
 DIR gets overlays/ and predictions.json: a list of file_name, frame (of a video), category_id (1 for
 the first class), category_name, bbox (x, y, width, height in pixels), score, area (pixels of the
-mask) and segmentation (uncompressed COCO run lengths). Files that cannot be read are named at the
-end and counted; the exit code is then 1.
+mask) and segmentation (compressed COCO run lengths). Files that cannot be read are named at the
+end and counted; the exit code is then 1. Records go to predictions.jsonl as they come and become
+predictions.json at the end, also after Ctrl-C (exit code 130); a kill leaves the lines.
 """
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -19,10 +19,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .files import InputError, VideoReader, VideoWriter, find_images, is_video, overlay_paths
+from medseg.errors import UserError
+
+from .files import InputError, find_images, is_video, overlay_paths
+from .interruption import report_stop, stops_cleanly
 from .postprocess import Instances
+from .records import RecordWriter, encode_mask
 from .segmenter import SCORE_THR, Segmenter
-from .session import BACKENDS, ModelError
+from .session import BACKENDS
+from .video import VideoError, VideoReader, VideoWriter
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -76,15 +81,6 @@ def write_file(path: Path, data: bytes) -> None:
         raise
 
 
-def run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed run lengths of a bool mask (H, W): column by column, zeros first."""
-    flat = mask.T.reshape(-1)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    bounds = np.concatenate([[0], edges, [flat.size]])
-    lengths = np.diff(bounds).tolist()
-    return [0, *lengths] if flat[0] else lengths
-
-
 def records(found: Instances, segmenter: Segmenter, **where) -> list[dict]:
     """Entries of predictions.json."""
     entries = []
@@ -95,7 +91,7 @@ def records(found: Instances, segmenter: Segmenter, **where) -> list[dict]:
             **where, 'category_id': label + 1, 'category_name': segmenter.class_names[label],
             'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)], 'score': round(score, 5),
             'area': int(mask.sum()),
-            'segmentation': {'size': list(mask.shape), 'counts': run_lengths(mask)}})
+            'segmentation': encode_mask(mask)})
     return entries
 
 
@@ -105,11 +101,11 @@ def progress(text: str) -> None:
         print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
 
 
-def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, overlays: bool
-               ) -> tuple[list[dict], list[str]]:
-    """Segment images; returns the records, and a line for each file that failed."""
+def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, overlays: bool,
+               writer: RecordWriter) -> list[str]:
+    """Segment images; returns a line for each file that failed."""
     targets = overlay_paths(files, root, out / 'overlays')
-    found, failures = [], []
+    failures = []
     for number, file in enumerate(files):
         progress(f'{number + 1}/{len(files)} {file.name}')
         try:
@@ -118,42 +114,41 @@ def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, o
             failures.append(str(error))
             continue
         instances = segmenter(image)
-        found += records(instances, segmenter, file_name=file.relative_to(root).as_posix())
+        writer.write(records(instances, segmenter, file_name=file.relative_to(root).as_posix()))
         if overlays:
             picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
             write_file(targets[file], picture.tobytes())
     progress('')
-    return found, failures
+    return failures
 
 
-def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool
-              ) -> tuple[list[dict], list[str]]:
-    """Segment a video; returns the records, and a line if it could not be read to its end.
+def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool, writer: RecordWriter
+              ) -> list[str]:
+    """Segment a video; returns a line if it could not be read to its end.
 
     Raises:
-        InputError: OpenCV cannot write .mp4 files here; ``--no-overlays`` needs none.
+        VideoError: The overlays cannot be written; ``--no-overlays`` needs none.
     """
     try:
         video = VideoReader(source)
-    except InputError as error:
-        return [], [str(error)]
-    found = []
-    with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as writer:
+    except VideoError as error:
+        return [str(error)]
+    with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as drawn:
         for number, (frame, instances) in enumerate(segmenter.stream(iter(video))):
-            found += records(instances, segmenter, file_name=source.name, frame=number)
+            writer.write(records(instances, segmenter, file_name=source.name, frame=number))
             if overlays:
-                writer.write(segmenter.draw(frame, instances))
+                drawn.write(segmenter.draw(frame, instances))
             progress(f'frame {number + 1}/{video.total}')
     progress('')
-    return found, video.failures()
+    return video.failures()
 
 
 def main(argv=None) -> int:
-    """Run; returns 0, 1 when something could not be read, or 2 on wrong input."""
+    """Run; returns 0, 1 when something could not be read, 2 on wrong input, 130 when stopped."""
     args = parse_args(argv)
     try:
         return run(args)
-    except (InputError, ModelError) as error:
+    except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
 
@@ -167,13 +162,17 @@ def run(args: argparse.Namespace) -> int:
     source = args.source
     files, root = find_images(source, args.out)
     segmenter = Segmenter(args.model, args.backend, args.threads, args.score_thr)
-    args.out.mkdir(parents=True, exist_ok=True)
-    if is_video(source):
-        found, failures = run_video(segmenter, source, args.out, not args.no_overlays)
-    else:
-        found, failures = run_images(segmenter, files, root, args.out, not args.no_overlays)
-    write_file(args.out / 'predictions.json', json.dumps(found).encode())
-    print(f'{args.out}: {len(found)} instances in {len(files) - len(failures)} of {len(files)} '
+    writer = RecordWriter(args.out)
+    try:
+        with stops_cleanly(), writer:
+            if is_video(source):
+                failures = run_video(segmenter, source, args.out, not args.no_overlays, writer)
+            else:
+                failures = run_images(segmenter, files, root, args.out, not args.no_overlays,
+                                      writer)
+    except KeyboardInterrupt:
+        return report_stop(writer)
+    print(f'{args.out}: {writer.count} instances in {len(files) - len(failures)} of {len(files)} '
           'files')
     for line in failures:
         print(f'failed: {line}', file=sys.stderr)

@@ -1,18 +1,14 @@
-"""Images and videos as the command lines take and leave them: input files, overlays, videos."""
+"""Images and videos as the command lines take and leave them: input files and overlays."""
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from medseg.errors import UserError
+from medseg.runtime.video import VIDEOS
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
-VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.m4v', '.webm'}
 
 
 class InputError(UserError):
@@ -68,83 +64,3 @@ def overlay_paths(files: Sequence[Path], root: Path, out: Path) -> dict[Path, Pa
         targets[file] = out / relative.with_name(
             f'{relative.stem if alone else relative.name}.png')
     return targets
-
-
-class VideoReader:
-    """A video's frames.
-
-    Args:
-        path (Path): The file.
-
-    Attributes:
-        total (int): Frames that the file promises; 0 if it does not say.
-        count (int): Frames read so far.
-        rate (float): Frames a second; 25 where the file says nothing sensible.
-
-    Raises:
-        InputError: OpenCV cannot read it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.count = path, 0
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
-            raise InputError(f'{path}: not a readable video')
-        self.total = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 0 < rate < 1000 else 25.0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """BGR frames (H, W, 3) uint8, until the video ends or cannot be decoded further."""
-        try:
-            while True:
-                done, frame = self._capture.read()
-                if not done:
-                    return
-                self.count += 1
-                yield frame
-        finally:
-            self._capture.release()
-
-    def failures(self) -> list[str]:
-        """After reading: a line if frames are missing, else nothing."""
-        if self.count and self.count >= self.total:
-            return []
-        return [f'{self.path}: {self.count} of {self.total} frames could be read']
-
-
-class VideoWriter:
-    """An .mp4 file that appears under its name when it is complete; a context manager.
-
-    Args:
-        path (Path): The file; folders are made.
-        rate (float): Frames a second.
-
-    Raises:
-        InputError: At the first frame: OpenCV cannot write .mp4 files here.
-    """
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self.path, self.rate, self._writer = path, rate, None
-        # OpenCV chooses the container by the ending.
-        self._part = path.with_name(f'.{os.getpid()}.part.mp4')
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def write(self, frame: np.ndarray) -> None:
-        """Append a BGR frame (H, W, 3) uint8; all must be of one size."""
-        if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter_fourcc(*'mp4v'),
-                                           self.rate, frame.shape[1::-1])
-            if not self._writer.isOpened():
-                raise InputError(f'{self.path}: this build of OpenCV cannot write .mp4 files')
-        self._writer.write(frame)
-
-    def __exit__(self, kind, error, trace) -> None:
-        if self._writer is not None:
-            self._writer.release()
-            if kind is None:
-                os.replace(self._part, self.path)
-        self._part.unlink(missing_ok=True)

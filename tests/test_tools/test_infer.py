@@ -118,6 +118,26 @@ def test_video(infer, images, tmp_path):
     assert [path.name for path in (out / 'overlays').iterdir()] == ['clip.mp4']
 
 
+def test_stopped_video(infer, images, tmp_path, monkeypatch, capsys):
+    """Ctrl-C at the third frame: two are in the records and in the video."""
+    from medseg.engine.inference import Predictor
+    video, out, call, calls = tmp_path / 'clip.mp4', tmp_path / 'out', Predictor.__call__, []
+
+    def stopping(self, *args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return call(self, *args)
+
+    make_video(video, images)
+    monkeypatch.setattr(Predictor, '__call__', stopping)
+    assert infer(video, out) == 130
+    assert 'predictions.json has the' in capsys.readouterr().err
+    assert {item['frame'] for item in read(out)} == {0, 1}
+    made = cv2.VideoCapture(str(out / 'overlays' / 'clip.mp4'))
+    assert made.get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
 def test_broken_video(infer, tmp_path, capsys):
     video = tmp_path / 'clip.mp4'
     video.write_bytes(b'no video')
