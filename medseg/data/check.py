@@ -16,27 +16,7 @@ from .convert.progress import progress
 from .convert.records import ConversionError, RecordError
 from .convert.shape_rules import MIN_AREA
 from .duplicates import Fingerprint, fingerprint, near_pairs
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fault.
-
-    Attributes:
-        file: Annotation file.
-        record: ``image 3``, ``annotation 12``, or empty for the file as a whole.
-        kind: Short name of the fault.
-        reason: The fault with its numbers.
-    """
-
-    file: str
-    record: str
-    kind: str
-    reason: str
-
-    def __str__(self) -> str:
-        place = f'{self.file}: {self.record}' if self.record else self.file
-        return f'{place}: {self.kind}: {self.reason}'
+from .findings import Finding
 
 
 @dataclass

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medseg.data.check import (
-    Finding,
     check_between,
     check_geometry,
     check_images,
@@ -20,6 +19,7 @@ from medseg.data.check import (
 from medseg.data.coco_file import find_annotation_files, image_folder
 from medseg.data.convert.records import UNSPLIT, ConversionError
 from medseg.data.convert.writer import write_json
+from medseg.data.findings import Finding
 
 EPILOG = """\
 Looks for missing or truncated images, wrong sizes, boxes or outlines outside their image, zero

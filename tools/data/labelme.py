@@ -7,9 +7,8 @@ from pathlib import Path
 
 from medseg.data.convert.classes import PELD_CLASSES, ClassMap, load_aliases, load_class_names
 from medseg.data.convert.command_line import converter_parser, run_converter
-from medseg.data.convert.conversion_report import ConversionReport
 from medseg.data.convert.labelme_reader import read_labelme
-from medseg.data.convert.records import UNSPLIT, SourceImage
+from medseg.data.convert.records import UNSPLIT, Reading
 
 EPILOG = """\
 Writes OUT/annotations/instances_all.json and OUT/images/; split it with
@@ -36,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='points are in the frame of the stored pixels, not the upright one')
     args = parser.parse_args(argv)
 
-    def read(report: ConversionReport) -> tuple[Iterable[SourceImage], Sequence[str]]:
+    def read() -> tuple[Iterable[Reading], Sequence[str]]:
         classes = ClassMap(load_class_names(args.classes), load_aliases(args.aliases))
-        images = read_labelme(args.src, classes, report, images_stay=args.images == 'none',
+        images = read_labelme(args.src, classes, images_stay=args.images == 'none',
                               unlabelled=args.unlabelled, ignore_exif=args.ignore_exif,
                               quiet=args.quiet)
         return images, classes.names

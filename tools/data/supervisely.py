@@ -7,8 +7,7 @@ from pathlib import Path
 
 from medseg.data.convert.classes import ClassMap, load_aliases, load_class_names, merge_by_alias
 from medseg.data.convert.command_line import converter_parser, run_converter
-from medseg.data.convert.conversion_report import ConversionReport
-from medseg.data.convert.records import UNSPLIT, SourceImage
+from medseg.data.convert.records import UNSPLIT, Reading
 from medseg.data.convert.supervisely_reader import find_datasets, meta_classes, read_supervisely
 
 EPILOG = """\
@@ -35,13 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='points are in the frame of the stored pixels, not the upright one')
     args = parser.parse_args(argv)
 
-    def read(report: ConversionReport) -> tuple[Iterable[SourceImage], Sequence[str]]:
+    def read() -> tuple[Iterable[Reading], Sequence[str]]:
         aliases = load_aliases(args.aliases)
         if args.classes:
             classes = ClassMap(load_class_names(args.classes), aliases)
         else:
             classes, _ = merge_by_alias(meta_classes(args.src), aliases)
-        images = read_supervisely(args.src, classes, report, images_stay=args.images == 'none',
+        images = read_supervisely(args.src, classes, images_stay=args.images == 'none',
                                   unlabelled=args.unlabelled, ignore_exif=args.ignore_exif,
                                   quiet=args.quiet)
         return images, classes.names

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from medseg.data.convert.classes import load_aliases, load_class_names, merge_by_alias
 from medseg.data.convert.command_line import converter_parser, run_converter
-from medseg.data.convert.conversion_report import ConversionReport
-from medseg.data.convert.records import ConversionError, SourceImage
+from medseg.data.convert.records import ConversionError, Reading
 from medseg.data.convert.yolo_seg_reader import find_folders, read_yolo_seg
 
 EPILOG = """\
@@ -45,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='an image without label file is listed, or has no objects')
     args = parser.parse_args(argv)
 
-    def read(report: ConversionReport) -> tuple[Iterable[SourceImage], Sequence[str]]:
+    def read() -> tuple[Iterable[Reading], Sequence[str]]:
         names = load_class_names(args.classes or [str(class_file(args.src))])
         class_map, numbers = merge_by_alias(names, load_aliases(args.aliases))
-        images = read_yolo_seg(args.src, numbers, report, images_stay=args.images == 'none',
+        images = read_yolo_seg(args.src, numbers, images_stay=args.images == 'none',
                                unlabelled=args.unlabelled, quiet=args.quiet)
         return images, class_map.names
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .conversion_report import ConversionReport
 from .images import LINK_MODES
-from .records import ConversionError, SourceImage
+from .records import ConversionError, Reading
 from .writer import REPORT_NAME, convert
 
 
@@ -32,7 +32,7 @@ def converter_parser(description: str, epilog: str = '') -> argparse.ArgumentPar
 
 
 def run_converter(args: argparse.Namespace, program: str, source_format: str,
-                  read: Callable[[ConversionReport], tuple[Iterable[SourceImage], Sequence[str]]],
+                  read: Callable[[], tuple[Iterable[Reading], Sequence[str]]],
                   prefixes: Callable[[], dict[str, Path]]) -> int:
     """Runs a conversion and prints its summary.
 
@@ -40,7 +40,7 @@ def run_converter(args: argparse.Namespace, program: str, source_format: str,
         args: Arguments of :func:`converter_parser`.
         program: Name of the tool for messages.
         source_format: Name of the format for the report.
-        read: Returns the images and the class names, given the report.
+        read: Returns the reader and the class names.
         prefixes: Returns the image folder of each subset, for ``--images none``.
 
     Returns:
@@ -51,8 +51,8 @@ def run_converter(args: argparse.Namespace, program: str, source_format: str,
     try:
         if not args.src.is_dir():
             raise ConversionError(f'{args.src}: no such directory')
-        images, names = read(report)
-        convert(images, names, report, args.out, mode=args.images, strict=args.strict,
+        readings, names = read()
+        convert(readings, names, report, args.out, mode=args.images, strict=args.strict,
                 overwrite=args.overwrite, quiet=args.quiet,
                 prefixes=prefixes() if args.images == 'none' else None)
     except ConversionError as error:

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from medseg.data.findings import Finding
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing to tell about the source.
+from .records import Reading
 
-    Attributes:
-        subset: Subset it belongs to.
-        file: File, relative to the source.
-        record: Place in the file (``line 3``, ``shape 0``); empty for the file as a whole.
-        kind: Short name of the fault.
-        reason: The fault with its numbers.
-        records: Records lost by it; 0 for a warning or an image without records.
-    """
-
-    subset: str
-    file: str
-    record: str
-    kind: str
-    reason: str
-    records: int = 0
-
-    def __str__(self) -> str:
-        place = f'{self.file}: {self.record}' if self.record else self.file
-        lost = f' ({self.records} records)' if self.records > 1 else ''
-        return f'{place}: {self.reason}{lost}'
-
+FIELDS = ('subset', 'file', 'record', 'kind', 'reason', 'records')
+"""What the report file tells of a finding."""
 
 class ConversionReport:
     """Counts records and lists those that cannot be used.
@@ -54,19 +35,19 @@ class ConversionReport:
         self.annotations_out: Counter[str] = Counter()
         self.places: dict[str, dict[str, str]] = {}
 
-    def _name(self, file: Path | str) -> str:
-        path = Path(file)
-        return path.relative_to(self.source).as_posix() if path.is_relative_to(
-            self.source) else str(path)
-
-    def skip(self, subset: str, file: Path | str, record: str, kind: str, reason: str,
-             records: int = 1) -> None:
-        """Lists a record, or a whole file holding ``records`` records, that cannot be used."""
-        self.skipped.append(Finding(subset, self._name(file), record, kind, reason, records))
-
-    def warn(self, subset: str, file: Path | str, record: str, kind: str, reason: str) -> None:
-        """Lists something that was put right or is worth a look; no record is lost by it."""
-        self.warnings.append(Finding(subset, self._name(file), record, kind, reason))
+    def add(self, reading: Reading) -> None:
+        """Takes one reading in: its counts, its findings, its image."""
+        self.images_in[reading.subset] += reading.images
+        self.records_in[reading.subset] += reading.records
+        self.merged[reading.subset] += reading.merged
+        for finding in reading.findings:
+            path = Path(finding.file)
+            if path.is_relative_to(self.source):
+                finding = replace(finding, file=path.relative_to(self.source).as_posix())
+            (self.skipped if finding.skipped else self.warnings).append(finding)
+        if reading.image is not None:
+            self.images_out[reading.subset] += 1
+            self.annotations_out[reading.subset] += len(reading.image.instances)
 
     def subsets(self) -> list[str]:
         """Subsets seen, in the order train, val, test, others."""
@@ -110,8 +91,8 @@ class ConversionReport:
             'subsets': rows,
             'skipped_by_kind': dict(Counter(item.kind for item in self.skipped)),
             'warnings_by_kind': dict(Counter(item.kind for item in self.warnings)),
-            'skipped': [asdict(item) for item in self.skipped],
-            'warnings': [asdict(item) for item in self.warnings],
+            'skipped': _rows(self.skipped),
+            'warnings': _rows(self.warnings),
         }
 
     def summary(self) -> str:
@@ -129,9 +110,15 @@ class ConversionReport:
         if self.skipped:
             kinds = Counter(item.kind for item in self.skipped)
             lines.append('not used: ' + ', '.join(f'{n} x {kind}' for kind, n in kinds.items()))
-            lines += [f'  {item}' for item in self.skipped]
+            for item in self.skipped:
+                lost = f' ({item.records} records)' if item.records > 1 else ''
+                lines.append(f'  {item.place}: {item.reason}{lost}')
         if self.warnings:
             kinds = Counter(item.kind for item in self.warnings)
             lines.append('warnings: ' + ', '.join(f'{n} x {kind}' for kind, n in kinds.items())
                          + ' (each is in the report file)')
         return '\n'.join(lines)
+
+
+def _rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [{name: getattr(item, name) for name in FIELDS} for item in findings]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -19,94 +20,91 @@ import numpy as np
 from PIL import Image
 
 from .classes import ClassMap
-from .conversion_report import ConversionReport
 from .geometry import circle, clip_to_frame, rectangle
 from .images import ImageFacts, read_facts
 from .progress import progress
-from .records import IMAGE_SUFFIXES, UNSPLIT, RecordError, SourceImage, SourceInstance
+from .records import (
+    IMAGE_SUFFIXES,
+    UNSPLIT,
+    Reading,
+    RecordError,
+    SourceImage,
+    SourceInstance,
+)
 from .shape_rules import DuplicateFilter, check_ring, check_stated_size, make_instance, place_bitmap
 
 SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask')
 
 
-def read_labelme(source: Path, classes: ClassMap, report: ConversionReport,
-                 images_stay: bool = False, unlabelled: str = 'skip', ignore_exif: bool = False,
-                 quiet: bool = False) -> Iterator[SourceImage]:
-    """Yields the images of a folder of LabelMe files, and of all folders in it.
+def read_labelme(source: Path, classes: ClassMap, images_stay: bool = False,
+                 unlabelled: str = 'skip', ignore_exif: bool = False,
+                 quiet: bool = False) -> Iterator[Reading]:
+    """Yields the images of a folder of LabelMe files and of all folders in it, and what cannot be
+    used.
 
     Args:
         source: Directory.
         classes: Finds the class of a label.
-        report: Told of every shape that cannot be used.
         images_stay: The images will not be written; embedded and rotated ones are listed.
         unlabelled: What an image without a JSON file is: ``skip`` lists it, ``background`` takes
             it as an image without objects.
         ignore_exif: The points are in the frame of the stored pixels.
         quiet: No progress bar.
     """
-    reader = _Reader(source, classes, report, images_stay, ignore_exif)
+    reader = _Reader(source, classes, images_stay, ignore_exif)
     files = sorted(path for path in source.rglob('*.json') if path.is_file())
     for path in progress(files, 'reading LabelMe', quiet):
-        image = reader.read(path)
-        if image is not None:
-            yield image
+        yield reader.read(path)
     for path in sorted(source.rglob('*')):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.resolve() in reader.used:
-            continue
-        report.images_in[UNSPLIT] += 1
-        label = path.with_suffix('.json')
-        if label.is_file():
-            # never background: somebody annotated something here
-            report.skip(UNSPLIT, path, '', 'missing label file',
-                        f'{label.name} cannot be used or is about another image', 0)
-            continue
-        if unlabelled == 'skip':
-            report.skip(UNSPLIT, path, '', 'missing label file',
-                        f'no {label.name} for this image; if it shows no object, pass '
-                        '--unlabelled background', 0)
-            continue
-        try:
-            yield reader.describe(path, path, read_facts(path, ignore_exif), None)
-        except RecordError as error:
-            report.skip(UNSPLIT, path, '', error.kind, error.reason, 0)
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.resolve() not in reader.used:
+            yield reader.read_unlabelled(path, unlabelled)
 
 
 class _Reader:
     """State of one run: the images met so far."""
 
-    def __init__(self, source: Path, classes: ClassMap, report: ConversionReport,
-                 images_stay: bool, ignore_exif: bool) -> None:
+    def __init__(self, source: Path, classes: ClassMap, images_stay: bool,
+                 ignore_exif: bool) -> None:
         self.source = source
         self.classes = classes
-        self.report = report
         self.images_stay = images_stay
         self.ignore_exif = ignore_exif
         self.used: dict[Path, Path] = {}
 
-    def read(self, path: Path) -> SourceImage | None:
-        """The image of one JSON file, or None where it cannot be used."""
+    def read(self, path: Path) -> Reading:
+        """What one JSON file gives."""
+        reading = Reading(UNSPLIT)
+        shapes: list = []
         try:
-            content = json.loads(path.read_bytes().decode('utf-8-sig'))
-        except ValueError as error:
-            self.report.skip(UNSPLIT, path, '', 'broken label file',
-                             f'is not JSON ({error})', 0)
-            return None
-        if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
-            self.report.skip(UNSPLIT, path, '', 'broken label file',
-                             "is not a LabelMe file: no list of 'shapes'", 0)
-            return None
-        shapes = content['shapes']
-        self.report.records_in[UNSPLIT] += len(shapes)
-        self.report.images_in[UNSPLIT] += 1
-        try:
-            image = self._find_image(path, content)
+            content = _load(path)
+            shapes = content['shapes']
+            reading.records, reading.images = len(shapes), 1
+            reading.image = self._find_image(path, content, reading)
         except RecordError as error:
-            self.report.skip(UNSPLIT, path, '', error.kind, error.reason, len(shapes))
-            return None
-        self._read_shapes(path, shapes, image)
-        return image
+            reading.skip(path, '', error.kind, error.reason, len(shapes))
+        else:
+            self._read_shapes(path, shapes, reading)
+        return reading
 
-    def _find_image(self, path: Path, content: dict[str, Any]) -> SourceImage:
+    def read_unlabelled(self, path: Path, unlabelled: str) -> Reading:
+        """What an image gives that no JSON file has used."""
+        reading = Reading(UNSPLIT, images=1)
+        label = path.with_suffix('.json')
+        try:
+            if label.is_file():
+                # never background: somebody annotated something here
+                raise RecordError('missing label file',
+                                  f'{label.name} cannot be used or is about another image')
+            if unlabelled == 'skip':
+                raise RecordError('missing label file', f'no {label.name} for this image; if it '
+                                  'shows no object, pass --unlabelled background')
+            reading.image = self._describe(path, path, read_facts(path, self.ignore_exif), None,
+                                           reading)
+        except RecordError as error:
+            reading.skip(path, '', error.kind, error.reason, 0)
+        return reading
+
+    def _find_image(self, path: Path, content: dict[str, Any], reading: Reading) -> SourceImage:
         """The image a file is about.
 
         The separate file is preferred, since it is the original; LabelMe drew on the embedded
@@ -125,8 +123,8 @@ class _Reader:
         facts = None
         if file is not None:
             if name and file.name != Path(name).name:
-                self.report.warn(UNSPLIT, path, '', 'image found by name',
-                                 f'names {name}, which is not there; {file.name} is used')
+                reading.warn(path, '', 'image found by name',
+                             f'names {name}, which is not there; {file.name} is used')
             other = self.used.setdefault(file.resolve(), path)
             if other != path:
                 raise RecordError('image annotated twice',
@@ -144,20 +142,19 @@ class _Reader:
             else:
                 if facts is None or facts.size != drawn_on.size:
                     if file is not None:
-                        self.report.warn(UNSPLIT, path, '', 'embedded image used',
-                                         f'{file.name} is broken or differs in size')
+                        reading.warn(path, '', 'embedded image used',
+                                     f'{file.name} is broken or differs in size')
                     file, facts = None, drawn_on
         if facts is None:
             raise problem
         check_stated_size(
             (content.get('imageWidth'), content.get('imageHeight')), facts,
-            'imageWidth and imageHeight',
-            lambda kind, reason: self.report.warn(UNSPLIT, path, '', kind, reason))
+            'imageWidth and imageHeight', functools.partial(reading.warn, path, ''))
         suffix = file.suffix if file is not None else _embedded_suffix(embedded)
-        return self.describe(path.with_suffix(suffix), file, facts, path)
+        return self._describe(path.with_suffix(suffix), file, facts, path, reading)
 
-    def describe(self, name: Path, file: Path | None, facts: ImageFacts,
-                 annotation: Path | None) -> SourceImage:
+    def _describe(self, name: Path, file: Path | None, facts: ImageFacts,
+                  annotation: Path | None, reading: Reading) -> SourceImage:
         """Image record named after its JSON file, whose path nothing else has.
 
         Raises:
@@ -180,8 +177,8 @@ class _Reader:
             relative = name.relative_to(self.source)
         if rewrite:
             relative = relative.with_suffix('.png')
-            self.report.warn(UNSPLIT, annotation or name, '', 'turned upright',
-                             'written as a PNG whose pixels are in the frame of the points')
+            reading.warn(annotation or name, '', 'turned upright',
+                         'written as a PNG whose pixels are in the frame of the points')
         width, height = facts.size
         return SourceImage(
             UNSPLIT, relative.as_posix(), width, height, path=file, rewrite=rewrite,
@@ -190,16 +187,14 @@ class _Reader:
             read_bytes=None if file is not None else lambda: _decode(
                 json.loads(annotation.read_bytes().decode('utf-8-sig'))['imageData']))
 
-    def _read_shapes(self, path: Path, shapes: list, image: SourceImage) -> None:
+    def _read_shapes(self, path: Path, shapes: list, reading: Reading) -> None:
+        image = reading.image
         groups: dict[tuple, list[SourceInstance]] = {}
         group_classes: dict[Any, str] = {}
         duplicates = DuplicateFilter()
         for number, shape in enumerate(shapes):
             where = f'shape {number}'
-
-            def warn(kind: str, reason: str, where: str = where) -> None:
-                self.report.warn(UNSPLIT, path, where, kind, reason)
-
+            warn = functools.partial(reading.warn, path, where)
             try:
                 if not isinstance(shape, dict):
                     raise RecordError('broken record', 'is not an object')
@@ -209,7 +204,7 @@ class _Reader:
                 # the parts are checked one by one, so that one bad part does not take the others
                 part = make_instance(category, polygons, where, warn, area)
             except RecordError as error:
-                self.report.skip(UNSPLIT, path, where, error.kind, error.reason)
+                reading.skip(path, where, error.kind, error.reason)
                 continue
             group = shape.get('group_id')
             if group is not None:
@@ -224,7 +219,22 @@ class _Reader:
             image.instances.append(parts[0] if len(parts) == 1 else make_instance(
                 parts[0].category, [ring for part in parts for ring in part.polygons],
                 ', '.join(part.where for part in parts), lambda *_: None))
-            self.report.merged[UNSPLIT] += len(parts) - 1
+            reading.merged += len(parts) - 1
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Content of a LabelMe file.
+
+    Raises:
+        RecordError: it is none.
+    """
+    try:
+        content = json.loads(path.read_bytes().decode('utf-8-sig'))
+    except ValueError as error:
+        raise RecordError('broken label file', f'is not JSON ({error})') from error
+    if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
+        raise RecordError('broken label file', "is not a LabelMe file: no list of 'shapes'")
+    return content
 
 
 def shape_polygons(shape: dict[str, Any], width: int, height: int,

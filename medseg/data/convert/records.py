@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medseg.data.findings import Finding
 from medseg.errors import UserError
 
 UNSPLIT = 'all'
@@ -85,3 +86,33 @@ class SourceImage:
     rewrite: bool = False
     ignore_exif: bool = False
     instances: list[SourceInstance] = field(default_factory=list)
+
+
+@dataclass
+class Reading:
+    """What a reader says about one file of the source: an image, and what was found on the way.
+
+    Attributes:
+        subset: Subset that the file belongs to.
+        image: The image with its objects; None where it cannot be used.
+        findings: Records that cannot be used, and remarks.
+        images: Image files that this reading accounts for.
+        records: Records read, those that cannot be used included.
+        merged: Records that became parts of another one's object.
+    """
+
+    subset: str
+    image: SourceImage | None = None
+    findings: list[Finding] = field(default_factory=list)
+    images: int = 0
+    records: int = 0
+    merged: int = 0
+
+    def skip(self, file: Path | None, record: str, kind: str, reason: str,
+             records: int = 1) -> None:
+        """Adds a record, or a whole file holding ``records`` records, that cannot be used."""
+        self.findings.append(Finding(str(file), record, kind, reason, self.subset, records))
+
+    def warn(self, file: Path | None, record: str, kind: str, reason: str) -> None:
+        """Adds something that was put right or is worth a look; no record is lost by it."""
+        self.findings.append(Finding(str(file), record, kind, reason, self.subset, skipped=False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import io
 import json
 import zlib
@@ -19,7 +20,6 @@ import numpy as np
 from PIL import Image
 
 from .classes import ClassMap
-from .conversion_report import ConversionReport
 from .geometry import rectangle, subtract_holes
 from .images import read_facts
 from .progress import progress
@@ -28,6 +28,7 @@ from .records import (
     SUBSET_NAMES,
     UNSPLIT,
     ConversionError,
+    Reading,
     RecordError,
     SourceImage,
 )
@@ -81,15 +82,14 @@ def find_datasets(source: Path) -> dict[Path, str]:
     return found
 
 
-def read_supervisely(source: Path, classes: ClassMap, report: ConversionReport,
-                     images_stay: bool = False, unlabelled: str = 'skip',
-                     ignore_exif: bool = False, quiet: bool = False) -> Iterator[SourceImage]:
-    """Yields the images of a project.
+def read_supervisely(source: Path, classes: ClassMap, images_stay: bool = False,
+                     unlabelled: str = 'skip', ignore_exif: bool = False,
+                     quiet: bool = False) -> Iterator[Reading]:
+    """Yields the images of a project, and what cannot be used.
 
     Args:
         source: Directory of the project.
         classes: Finds the class of a title.
-        report: Told of every object that cannot be used.
         images_stay: The images will not be written; rotated ones are listed.
         unlabelled: What an image without annotation file is: ``skip`` lists it, ``background``
             takes it as an image without objects.
@@ -105,43 +105,39 @@ def read_supervisely(source: Path, classes: ClassMap, report: ConversionReport,
         images = [path for path in sorted((folder / 'img').rglob('*'))
                   if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
         for path in progress(images, f'reading {folder.name}', quiet):
-            report.images_in[subset] += 1
+            reading = Reading(subset, images=1)
             name = path.relative_to(folder / 'img')
             # the first exports left the ending of the image out
             keys = (f'{name.as_posix()}.json', name.with_suffix('.json').as_posix())
             annotation = next((annotations.pop(key) for key in keys if key in annotations), None)
-            objects, stated = _load(annotation, subset, report)
-            if objects is None:
-                continue
-            try:
-                if annotation is None and unlabelled == 'skip':
-                    raise RecordError('missing label file', f'no ann/{keys[0]}; if it shows no '
-                                      'object, pass --unlabelled background')
-                image = _describe(source, folder, subset, path, images_stay, ignore_exif)
-                facts = read_facts(path, ignore_exif)
-
-                def warn(kind: str, reason: str, subset: str = subset,
-                         file: Path | None = annotation) -> None:
-                    report.warn(subset, file, '', kind, reason)
-
-                check_stated_size(stated, facts, 'its size', warn)
-            except RecordError as error:
-                report.skip(subset, path, '', error.kind, error.reason, len(objects))
-                continue
-            if image.rewrite:
-                report.warn(subset, path, '', 'turned upright',
-                            'written as a PNG whose pixels are in the frame of the points')
-            _read_objects(annotation, objects, image, classes, report)
-            yield image
-        for annotation in annotations.values():
-            objects, _ = _load(annotation, subset, report)
+            objects, stated = _load(annotation, reading)
             if objects is not None:
-                report.skip(subset, annotation, '', 'missing image',
-                            f'no image of that name in {folder / "img"}', len(objects))
+                try:
+                    if annotation is None and unlabelled == 'skip':
+                        raise RecordError('missing label file', f'no ann/{keys[0]}; if it shows no '
+                                          'object, pass --unlabelled background')
+                    image = _describe(source, folder, subset, path, images_stay, ignore_exif)
+                    check_stated_size(stated, read_facts(path, ignore_exif), 'its size',
+                                      functools.partial(reading.warn, annotation, ''))
+                except RecordError as error:
+                    reading.skip(path, '', error.kind, error.reason, len(objects))
+                else:
+                    reading.image = image
+                    if image.rewrite:
+                        reading.warn(path, '', 'turned upright', 'written as a PNG whose pixels '
+                                     'are in the frame of the points')
+                    _read_objects(annotation, objects, reading, classes)
+            yield reading
+        for annotation in annotations.values():
+            reading = Reading(subset)
+            objects, _ = _load(annotation, reading)
+            if objects is not None:
+                reading.skip(annotation, '', 'missing image',
+                             f'no image of that name in {folder / "img"}', len(objects))
+            yield reading
 
 
-def _load(path: Path | None, subset: str,
-          report: ConversionReport) -> tuple[list | None, tuple]:
+def _load(path: Path | None, reading: Reading) -> tuple[list | None, tuple]:
     """Objects and stated (width, height) of an annotation file; None where it is broken."""
     if path is None:
         return [], (None, None)
@@ -152,10 +148,10 @@ def _load(path: Path | None, subset: str,
             raise TypeError("'objects' is no list")
         stated = (size.get('width'), size.get('height'))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        report.skip(subset, path, '', 'broken label file',
-                    f'is not a Supervisely annotation ({error!r})', 0)
+        reading.skip(path, '', 'broken label file',
+                     f'is not a Supervisely annotation ({error!r})', 0)
         return None, (None, None)
-    report.records_in[subset] += len(objects)
+    reading.records += len(objects)
     return objects, stated
 
 
@@ -179,15 +175,13 @@ def _describe(source: Path, folder: Path, subset: str, path: Path, images_stay: 
                        rewrite=rewrite, ignore_exif=ignore_exif)
 
 
-def _read_objects(annotation: Path | None, objects: list, image: SourceImage, classes: ClassMap,
-                  report: ConversionReport) -> None:
-    duplicates = DuplicateFilter()
+def _read_objects(annotation: Path | None, objects: list, reading: Reading,
+                  classes: ClassMap) -> None:
+    """Adds the objects of an annotation file to the image of a reading."""
+    image, duplicates = reading.image, DuplicateFilter()
     for number, item in enumerate(objects):
         where = f'object {number}'
-
-        def warn(kind: str, reason: str, where: str = where) -> None:
-            report.warn(image.subset, annotation, where, kind, reason)
-
+        warn = functools.partial(reading.warn, annotation, where)
         try:
             if not isinstance(item, dict):
                 raise RecordError('broken record', 'is not an object')
@@ -196,7 +190,7 @@ def _read_objects(annotation: Path | None, objects: list, image: SourceImage, cl
             duplicates.check(category, polygons, where)
             image.instances.append(make_instance(category, polygons, where, warn, area))
         except RecordError as error:
-            report.skip(image.subset, annotation, where, error.kind, error.reason)
+            reading.skip(annotation, where, error.kind, error.reason)
 
 
 def object_polygons(item: dict[str, Any], width: int, height: int,

@@ -16,7 +16,7 @@ from .conversion_report import ConversionReport
 from .geometry import bounding_box
 from .images import place_image
 from .progress import progress
-from .records import UNSPLIT, ConversionError, SourceImage
+from .records import UNSPLIT, ConversionError, Reading, SourceImage
 
 REPORT_NAME = 'conversion_report.json'
 DECIMALS = 6
@@ -125,15 +125,15 @@ def coco_dict(images: Sequence[SourceImage], names: Sequence[str]) -> dict[str, 
     return content
 
 
-def convert(images: Iterable[SourceImage], names: Sequence[str], report: ConversionReport,
+def convert(readings: Iterable[Reading], names: Sequence[str], report: ConversionReport,
             out: Path, mode: str = 'copy', strict: bool = False, overwrite: bool = False,
             prefixes: dict[str, Path] | None = None, quiet: bool = False) -> None:
     """Reads everything, then writes COCO files, images and the report.
 
     Args:
-        images: A reader; it tells ``report`` what it cannot use.
+        readings: What a reader yields, file by file.
         names: Class names in order.
-        report: The account; completed here.
+        report: The account; filled here and nowhere else.
         out: Output directory; gets ``annotations/instances_<subset>.json``, the images and
             ``conversion_report.json``.
         mode: One of ``images.LINK_MODES``.
@@ -152,7 +152,11 @@ def convert(images: Iterable[SourceImage], names: Sequence[str], report: Convers
             f'{out}: lies in the source; give a directory outside {report.source}')
     subsets: dict[str, list[SourceImage]] = defaultdict(list)
     taken: dict[tuple[str, str], SourceImage] = {}
-    for image in images:
+    for reading in readings:
+        report.add(reading)
+        image = reading.image
+        if image is None:
+            continue
         # file systems that ignore case would write one over the other
         other = taken.setdefault((image.subset, image.file_name.casefold()), image)
         if other is not image:
@@ -160,8 +164,6 @@ def convert(images: Iterable[SourceImage], names: Sequence[str], report: Convers
                 f'{image.path or image.file_name}: would be written over {other.path or "another"} '
                 f'as {image.file_name}; rename one of the two')
         subsets[image.subset].append(image)
-        report.images_out[image.subset] += 1
-        report.annotations_out[image.subset] += len(image.instances)
     report.check_sums()
     if strict and report.skipped:
         raise ConversionError(

@@ -7,6 +7,7 @@ with ``<subset>/labels``, or ``images`` with ``labels`` for a set without a spli
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .conversion_report import ConversionReport
 from .images import read_facts
 from .progress import progress
 from .records import (
@@ -23,6 +23,7 @@ from .records import (
     SUBSET_NAMES,
     UNSPLIT,
     ConversionError,
+    Reading,
     RecordError,
     SourceImage,
 )
@@ -110,15 +111,13 @@ def parse_line(text: str, class_count: int) -> tuple[int, np.ndarray]:
     return int(number), np.array(coordinates).reshape(-1, 2)
 
 
-def read_yolo_seg(source: Path, numbers: Sequence[int], report: ConversionReport,
-                  images_stay: bool = False, unlabelled: str = 'skip',
-                  quiet: bool = False) -> Iterator[SourceImage]:
-    """Yields the images of a YOLO-seg data set.
+def read_yolo_seg(source: Path, numbers: Sequence[int], images_stay: bool = False,
+                  unlabelled: str = 'skip', quiet: bool = False) -> Iterator[Reading]:
+    """Yields the images of a YOLO-seg data set, and what cannot be used.
 
     Args:
         source: Directory of the data set.
         numbers: Class index for each class number of the source.
-        report: Told of every record that cannot be used.
         images_stay: The images will not be written, so that none can be turned upright.
         unlabelled: What an image without a label file is: ``skip`` lists it, ``background`` takes
             it as an image without objects. (An empty label file always means no objects.)
@@ -129,13 +128,13 @@ def read_yolo_seg(source: Path, numbers: Sequence[int], report: ConversionReport
     """
     folders = find_folders(source)
     if folders[0].subset != UNSPLIT:
-        _list_strays(source, folders, report)
+        yield from _strays(source, folders)
     for folder in folders:
-        yield from _read_folder(folder, numbers, report, images_stay, unlabelled, quiet)
+        yield from _read_folder(folder, numbers, images_stay, unlabelled, quiet)
 
 
-def _list_strays(source: Path, folders: Sequence[YoloFolder], report: ConversionReport) -> None:
-    """Lists images and labels beside the folders of the split, which would be lost silently."""
+def _strays(source: Path, folders: Sequence[YoloFolder]) -> Iterator[Reading]:
+    """Images and labels beside the folders of the split, which would be lost silently."""
     known = {folder.images for folder in folders} | {folder.labels for folder in folders}
     for parent, suffixes in ((source / 'images', IMAGE_SUFFIXES), (source / 'labels', {'.txt'})):
         for path in sorted(parent.rglob('*')) if parent.is_dir() else ():
@@ -143,10 +142,10 @@ def _list_strays(source: Path, folders: Sequence[YoloFolder], report: Conversion
                 continue
             is_label = '.txt' in suffixes
             lines = len(_lines(path.read_bytes().decode('utf-8', 'replace'))) if is_label else 0
-            report.records_in[UNSPLIT] += lines
-            report.images_in[UNSPLIT] += not is_label
-            report.skip(UNSPLIT, path, '', 'outside the split',
-                        'lies in no train, val or test folder; move it into one', lines)
+            stray = Reading(UNSPLIT, images=int(not is_label), records=lines)
+            stray.skip(path, '', 'outside the split',
+                       'lies in no train, val or test folder; move it into one', lines)
+            yield stray
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -155,9 +154,8 @@ def _lines(text: str) -> list[tuple[int, str]]:
             if line.strip()]
 
 
-def _read_folder(folder: YoloFolder, numbers: Sequence[int], report: ConversionReport,
-                 images_stay: bool, unlabelled: str, quiet: bool) -> Iterator[SourceImage]:
-    subset = folder.subset
+def _read_folder(folder: YoloFolder, numbers: Sequence[int], images_stay: bool, unlabelled: str,
+                 quiet: bool) -> Iterator[Reading]:
     images: dict[Path, list[Path]] = defaultdict(list)
     for path in sorted(folder.images.rglob('*')):
         if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
@@ -167,66 +165,71 @@ def _read_folder(folder: YoloFolder, numbers: Sequence[int], report: ConversionR
               # Ultralytics and LabelImg leave the list of classes among the labels
               if path.name != 'classes.txt'}
     for stem in sorted(labels.keys() - images.keys()):
-        lines = _read_lines(labels[stem], subset, report)
-        report.skip(subset, labels[stem], '', 'missing image',
-                    f'no image {folder.images / stem}.* for this label file', len(lines))
-    for stem, paths in progress(sorted(images.items()), f'reading {subset}', quiet):
-        report.images_in[subset] += len(paths)
+        lines = _read_lines(labels[stem])
+        reading = Reading(folder.subset, records=len(lines))
+        reading.skip(labels[stem], '', 'missing image',
+                     f'no image {folder.images / stem}.* for this label file', len(lines))
+        yield reading
+    for stem, paths in progress(sorted(images.items()), f'reading {folder.subset}', quiet):
         label = labels.get(stem)
-        lines = _read_lines(label, subset, report) if label else []
-        if len(paths) > 1:
-            # one label file cannot belong to two images, and nothing tells which is meant
-            report.skip(subset, label or paths[0], '', 'duplicate image name',
-                        f'{" and ".join(path.name for path in paths)} share one label file; '
-                        'keep one of them', len(lines))
-            continue
-        path = paths[0]
-        if label is None and unlabelled == 'skip':
-            report.skip(subset, path, '', 'missing label file',
-                        f'no {folder.labels / stem}.txt; an image without objects has an empty '
-                        'one (or pass --unlabelled background)', 0)
-            continue
+        lines = _read_lines(label) if label else []
+        reading = Reading(folder.subset, images=len(paths), records=len(lines))
         try:
-            facts = read_facts(path)
-            if facts.orientation != 1 and images_stay:
-                raise RecordError('rotated image', f'EXIF orientation {facts.orientation} needs an '
-                                  'upright copy; use --images copy')
+            if len(paths) > 1:
+                # one label file cannot belong to two images, and nothing tells which is meant
+                raise RecordError('duplicate image name',
+                                  f'{" and ".join(path.name for path in paths)} share one label '
+                                  'file; keep one of them')
+            if label is None and unlabelled == 'skip':
+                raise RecordError('missing label file',
+                                  f'no {folder.labels / stem}.txt; an image without objects has an '
+                                  'empty one (or pass --unlabelled background)')
+            reading.image = _describe(folder, paths[0], images_stay, reading)
         except RecordError as error:
-            report.skip(subset, path, '', error.kind, error.reason, len(lines))
-            continue
-        name = path.relative_to(folder.images)
-        rewrite = facts.orientation != 1
-        width, height = facts.size
-        image = SourceImage(subset, (name.with_suffix('.png') if rewrite else name).as_posix(),
-                            width, height, path=path, rewrite=rewrite)
-        if rewrite:
-            report.warn(subset, path, '', 'turned upright',
-                        f'EXIF orientation {facts.orientation}: written as an upright PNG')
-        _read_records(image, label, lines, numbers, report)
-        yield image
+            reading.skip((label or paths[0]) if len(paths) > 1 else paths[0], '', error.kind,
+                         error.reason, len(lines))
+        else:
+            _read_records(reading, label, lines, numbers)
+        yield reading
 
 
-def _read_lines(label: Path, subset: str, report: ConversionReport) -> list[tuple[int, str]]:
-    """Numbered lines of a label file, counted as records."""
+def _describe(folder: YoloFolder, path: Path, images_stay: bool, reading: Reading) -> SourceImage:
+    """Image record without objects.
+
+    Raises:
+        RecordError: the image cannot be decoded, or has to be written upright and will not be.
+    """
+    facts = read_facts(path)
+    rewrite = facts.orientation != 1
+    if rewrite and images_stay:
+        raise RecordError('rotated image', f'EXIF orientation {facts.orientation} needs an upright '
+                          'copy; use --images copy')
+    if rewrite:
+        reading.warn(path, '', 'turned upright',
+                     f'EXIF orientation {facts.orientation}: written as an upright PNG')
+    name = path.relative_to(folder.images)
+    width, height = facts.size
+    return SourceImage(folder.subset, (name.with_suffix('.png') if rewrite else name).as_posix(),
+                       width, height, path=path, rewrite=rewrite)
+
+
+def _read_lines(label: Path) -> list[tuple[int, str]]:
+    """Numbered lines of a label file that hold something."""
     # bytes that are no text end up in a line that cannot be parsed, and is listed as such
-    lines = _lines(label.read_bytes().decode('utf-8-sig', 'replace'))
-    report.records_in[subset] += len(lines)
-    return lines
+    return _lines(label.read_bytes().decode('utf-8-sig', 'replace'))
 
 
-def _read_records(image: SourceImage, label: Path | None, lines: Sequence[tuple[int, str]],
-                  numbers: Sequence[int], report: ConversionReport) -> None:
-    duplicates = DuplicateFilter()
+def _read_records(reading: Reading, label: Path | None, lines: Sequence[tuple[int, str]],
+                  numbers: Sequence[int]) -> None:
+    """Adds the objects of a label file to the image of a reading."""
+    image, duplicates = reading.image, DuplicateFilter()
     for number, text in lines:
         where = f'line {number}'
-
-        def warn(kind: str, reason: str, where: str = where) -> None:
-            report.warn(image.subset, label, where, kind, reason)
-
+        warn = functools.partial(reading.warn, label, where)
         try:
             class_number, points = parse_line(text, len(numbers))
             duplicates.check(class_number, [points], where)
             ring = check_ring(points * (image.width, image.height), image.width, image.height, warn)
             image.instances.append(make_instance(numbers[class_number], [ring], where, warn))
         except RecordError as error:
-            report.skip(image.subset, label, where, error.kind, error.reason)
+            reading.skip(label, where, error.kind, error.reason)
