@@ -29,8 +29,8 @@ from medseg.benchmark.measurements import MEASURES, Options, Session
 from medseg.benchmark.model_lists import Entry, entries
 from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.benchmark.plots import draw
-from medseg.benchmark.rescale import rescale_config
 from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.configs import adapt_config
 from medseg.data.convert.records import ConversionError
 from medseg.data.convert.writer import write_json
 from medseg.engine import compat
@@ -156,7 +156,7 @@ def prepare_runs(args: argparse.Namespace, models: Sequence[Entry]) -> list[trai
             names.add(run.name)
             run.folder = args.out.resolve() / 'train' / run.name
             try:
-                config = rescale_config(
+                config = adapt_config(
                     load_config(name), size=args.train_size, epochs=args.budget,
                     data=args.data, data_root=args.data_root, recipe=recipe,
                     val_interval=args.val_interval, seed=seed, batch_size=args.batch_size,

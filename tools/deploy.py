@@ -20,6 +20,7 @@ from mmengine.config import Config, DictAction
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
 from medseg.errors import UserError
+from medseg.runtime.coco_results import SCORE_THR
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -42,8 +43,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--show', action='store_true', help='also show the pictures in a window')
     parser.add_argument('--dump-info', action='store_true',
                         help="write the JSON files that MMDeploy's SDK reads")
-    parser.add_argument('--score-thr', type=float, default=0.3,
-                        help='lowest score in the pictures, 0 to 1 (default: 0.3)')
+    parser.add_argument('--score-thr', type=float, default=SCORE_THR,
+                        help=f'lowest score in the pictures, 0 to 1 (default: {SCORE_THR})')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the model config, such as '
                         'model.test_cfg.score_thr=0.25')
@@ -105,8 +106,8 @@ def compare(args: argparse.Namespace, model_cfg: Config, file: Path) -> None:
         for name, predictor in predictors.items():
             picture = draw_annotations(
                 cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
-                predictor(image, args.score_thr),
-                {i + 1: label for i, label in enumerate(predictor.classes)})
+                predictor(image, args.score_thr), predictor.classes.name_of,
+                colors=predictor.classes.colors)
             suffix = f'_{path.stem}' if len(images) > 1 else ''
             write_png(args.work_dir / f'output_{name}{suffix}.png', picture)
             if args.show:

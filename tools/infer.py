@@ -2,16 +2,19 @@
 
     python tools/infer.py CONFIG CHECKPOINT IMAGE_OR_FOLDER_OR_VIDEO --out DIR
 
-DIR gets the overlays (for a video: an annotated .mp4) and predictions.json, a list of COCO-style
-results: file_name, image_id (position of the file, or frame number), category_id (1 for the first
-class), category_name, bbox (x, y, width, height), score, area and segmentation (RLE). A file that
-cannot be read is reported at the end, and the exit code is then 1. Records go to predictions.jsonl
-as they come and become predictions.json at the end, also after Ctrl-C (exit code 130).
+DIR gets the overlays (for a video: an annotated .mp4) and predictions.json, a list of COCO results:
+image_id, file_name, category_id, category_name, bbox (x, y, width, height), score, area and
+segmentation (RLE). category_id is that of the annotation file that the model was trained on,
+image_id the position of the file or the frame; with --ann FILE both are FILE's, and only the images
+that FILE lists are predicted. A file that cannot be read is reported at the end, and the exit code
+is then 1. Records go to predictions.jsonl as they come and become predictions.json at the end, also
+after Ctrl-C (exit code 130).
 """
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -27,6 +30,7 @@ from medseg.data.convert.records import RecordError
 from medseg.data.pictures import draw_annotations, write_png
 from medseg.engine import compat
 from medseg.engine.inference import Predictor
+from medseg.runtime.coco_results import SCORE_THR, AnnotationIds
 from medseg.runtime.files import find_images, is_video, overlay_paths
 from medseg.runtime.interruption import report_stop, stops_cleanly
 from medseg.runtime.records import RecordWriter
@@ -41,8 +45,10 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file, plain or fused')
     parser.add_argument('source', type=Path, help='image, folder of images, or video')
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
-    parser.add_argument('--score-thr', type=float, default=0.3,
-                        help='keep instances from this score on, 0 to 1 (default: 0.3)')
+    parser.add_argument('--score-thr', type=float, default=SCORE_THR,
+                        help=f'keep instances from this score on, 0 to 1 (default: {SCORE_THR})')
+    parser.add_argument('--ann', type=Path, metavar='FILE', help='COCO annotation file whose ids '
+                        'the records get, so that they can be scored against it')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument('--no-json', action='store_true', help='write no predictions.json')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -78,7 +84,7 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
     Args:
         image (np.ndarray): BGR, (H, W, 3) uint8.
         instances (list[dict]): What ``predictor`` gave.
-        predictor (Predictor): Knows the names of the classes.
+        predictor (Predictor): Knows names and colours of the classes.
 
     Returns:
         np.ndarray: RGB, (H, W, 3) uint8.
@@ -88,16 +94,16 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
         x, y, w, h = item['bbox']
         box = [[x, y, x + w, y, x + w, y + h, x, y + h]]
         drawn.append({'segmentation': box, **item})
-    names = {i + 1: name for i, name in enumerate(predictor.classes)}
-    return draw_annotations(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), drawn, names)
+    return draw_annotations(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), drawn,
+                            predictor.classes.name_of, colors=predictor.classes.colors)
 
 
-def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Path,
+def predict_images(predictor: Predictor, files: dict[Path, int], root: Path, out: Path,
                    score_thr: float, records: RecordWriter) -> list[str]:
-    """Predict and draw every image; returns a line for each file that failed."""
-    targets = overlay_paths(files, root, out / 'overlays')
+    """Predict and draw images, given with their ids; returns a line for each that failed."""
+    targets = overlay_paths(list(files), root, out / 'overlays')
     failures = []
-    for image_id, file in enumerate(track(files, 'predicting', console=Console(stderr=True))):
+    for file in track(files, 'predicting', console=Console(stderr=True)):
         try:
             image = read_image(file)
         except (OSError, RecordError) as error:
@@ -105,7 +111,7 @@ def predict_images(predictor: Predictor, files: list[Path], root: Path, out: Pat
             continue
         instances = predictor(image, score_thr)
         name = file.relative_to(root).as_posix()
-        records.write({'image_id': image_id, 'file_name': name, **item} for item in instances)
+        records.write({'image_id': files[file], 'file_name': name, **item} for item in instances)
         write_png(targets[file], overlay(image, instances, predictor))
     return failures
 
@@ -144,7 +150,14 @@ def main(argv=None) -> int:
     files, root = find_images(source, args.out)
     config = load_config(args.config, args.cfg_options)
     device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    ids = {file: number for number, file in enumerate(files)}
+    annotations = AnnotationIds(args.ann) if args.ann else None
     predictor = Predictor(config, args.checkpoint, device)
+    if annotations is not None:
+        predictor.classes = replace(
+            predictor.classes, category_ids=annotations.category_ids(predictor.classes.names))
+        if not is_video(source):
+            ids = annotations.select(files, root)
     records = RecordWriter(args.out, keep=not args.no_json)
     try:
         with stops_cleanly(), records:
@@ -152,9 +165,11 @@ def main(argv=None) -> int:
                 failures = predict_video(predictor, source, args.out, args.score_thr, records)
                 done = '1 video' if not failures else 'a part of the video'
             else:
-                failures = predict_images(predictor, files, root, args.out, args.score_thr,
+                failures = predict_images(predictor, ids, root, args.out, args.score_thr,
                                           records)
-                done = f'{len(files) - len(failures)} of {len(files)} images'
+                done = f'{len(ids) - len(failures)} of {len(ids)} images'
+                if len(ids) < len(files):
+                    done += f'; {len(files) - len(ids)} are not in {args.ann}'
     except KeyboardInterrupt:
         return report_stop(records)
     print(f'{args.out}: {records.count} instances on {done}')

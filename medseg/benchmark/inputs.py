@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from .data_swap import classes, datasets
+from medseg.configs import classes, pipelines, test_dataset
 
 FRAME = (720, 1080)
 INSTANCES = 8
@@ -19,8 +19,7 @@ INSTANCES = 8
 
 def inference_pipeline(config: Config) -> list[dict]:
     """The test pipeline from an array in memory on, without reading files or annotations."""
-    leaf = next(d for is_leaf, d in datasets(config, ('test_dataloader',)) if is_leaf)
-    steps = [step for step in leaf['pipeline']
+    steps = [step for step in test_dataset(config)['pipeline']
              if not step['type'].split('.')[-1].startswith(('Load', 'DropKeys'))]
     return [dict(type='mmdet.LoadImageFromNDArray'), *steps]
 
@@ -35,7 +34,7 @@ def frames(config: Config, count: int) -> tuple[list[np.ndarray], str]:
     Returns:
         tuple[list[np.ndarray], str]: BGR, (H, W, 3) uint8, and where they are from.
     """
-    leaf = next(d for is_leaf, d in datasets(config, ('test_dataloader',)) if is_leaf)
+    leaf = test_dataset(config)
     folder = Path(leaf.get('data_root') or '.') / (leaf.get('data_prefix') or {}).get('img', '')
     found = sorted(p for p in folder.rglob('*') if p.suffix.lower() in ('.png', '.jpg', '.jpeg')) \
         if folder.is_dir() else []
@@ -60,8 +59,8 @@ def _drawn(rng: np.random.Generator) -> np.ndarray:
 
 def _uses_polygons(config: Config) -> bool:
     """Whether the training pipeline keeps polygons, or draws them into bitmaps."""
-    for _, dataset in datasets(config, ('train_dataloader',)):
-        for step in dataset.get('pipeline', ()):
+    for steps in pipelines(config, 'train_dataloader'):
+        for step in steps:
             kind = step['type'].split('.')[-1]
             if kind == 'LoadPolygonAnnotations':
                 return True

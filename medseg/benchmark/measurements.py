@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from medseg.cli import load_config
+from medseg.configs import adapt_config
 from medseg.engine.checkpoint import CheckpointError
 from medseg.errors import UserError
 
 from . import accuracy, machine
 from .latency import summarise
 from .model_lists import Entry
-from .rescale import rescale_config
 from .result_cache import CellStore, code_hash, file_hash
 
 MEASURES = ('complexity', 'memory', 'latency', 'accuracy')
@@ -178,7 +178,7 @@ class Session:
         """Write the config that is measured; False if that fails."""
         options = self.options
         try:
-            config = rescale_config(
+            config = adapt_config(
                 load_config(row['config']), size=options.size, data=options.data,
                 data_root=options.data_root, load=load_config)
             config.merge_from_dict(options.cfg_options)
@@ -269,7 +269,7 @@ class Session:
 
     def _accuracy(self, row: dict) -> None:
         options = self.options
-        config = rescale_config(load_config(row['config']), size=options.eval_size,
+        config = adapt_config(load_config(row['config']), size=options.eval_size,
                                 data=options.data, data_root=options.data_root,
                                 num_workers=options.num_workers, load=load_config)
         config.merge_from_dict(options.cfg_options)

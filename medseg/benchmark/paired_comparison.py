@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from medseg.configs import evaluators
 from medseg.data.coco_file import read_json
 from medseg.errors import UserError
 
-from .data_swap import evaluators
 from .intervals import RESAMPLES, draws, interval, match, read_truth, summary
 from .report import grid
 

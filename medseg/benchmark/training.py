@@ -25,12 +25,12 @@ from typing import Any
 from mmengine.config import Config
 
 from medseg.benchmark.complexity import build_model
+from medseg.configs import evaluators
 from medseg.data.coco_file import read_json
 from medseg.data.convert.writer import write_json
 from medseg.errors import UserError
 
 from .curves import training_curves
-from .data_swap import evaluators
 from .intervals import bootstrap, curve, load_matches
 
 SCHEMA = 1

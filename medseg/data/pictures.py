@@ -93,7 +93,8 @@ def draw_statistics(subsets: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
 
 
 def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]],
-                     names: Mapping[int, str], opacity: float = 0.4) -> np.ndarray:
+                     names: Mapping[int, str], opacity: float = 0.4,
+                     colors: Sequence[Sequence[int]] | None = None) -> np.ndarray:
     """Draws masks, their outlines, class names and, of predictions, scores over an image.
 
     Args:
@@ -102,17 +103,18 @@ def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]
             there is one.
         names: Class name by category id, in the order of the classes.
         opacity: Of the masks, from 0 to 1.
+        colors: RGB of each class, in the order of ``names``.
 
     Returns:
         RGB image of the same shape.
     """
-    colors = dict(zip(names, class_colors(list(names.values())), strict=True))
+    colors = dict(zip(names, colors or class_colors(list(names.values())), strict=True))
     height, width = pixels.shape[:2]
     canvas = pixels.copy()
     thickness = max(1, round(min(height, width) / 300))
     # large ones first, so that small ones on them stay visible
     for annotation in sorted(annotations, key=lambda item: -item['area']):
-        color = colors[annotation['category_id']]
+        color = tuple(colors[annotation['category_id']])
         mask = annotation_mask(annotation, height, width)
         canvas[mask] = (canvas[mask] * (1 - opacity) + np.array(color) * opacity).astype(np.uint8)
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP,

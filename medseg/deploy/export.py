@@ -17,13 +17,12 @@ from mmdeploy.apis import torch2onnx
 from mmdeploy.backend.sdk.export_info import export2SDK
 from mmdeploy.utils import get_backend, get_input_shape, is_dynamic_shape
 from mmdet.models.dense_heads.yolact_head import YOLACTProtonet
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from medseg.data.palette import class_colors
-from medseg.engine.inference import class_names
+from medseg.engine.inference import class_info
 from medseg.errors import UserError
 from medseg.models.prototype_head import PrototypeHead
 from medseg.runtime import metadata
@@ -61,17 +60,14 @@ def describe(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None)
     """
     checkpoint = {} if checkpoint_file is None else CheckpointLoader.load_checkpoint(
         str(checkpoint_file), map_location='cpu', logger='silent')
-    classes = class_names(model_cfg, checkpoint)
-    dataset = DATASETS.get(model_cfg.test_dataloader.dataset.get('type', ''))
-    known = getattr(dataset, 'METAINFO', {})
-    colors = known.get('palette') if known.get('classes') == classes else None
+    classes = class_info(model_cfg, checkpoint)
     raw = deploy_cfg.codebase_config.post_processing.get('raw', False)
     shape = get_input_shape(deploy_cfg)
     try:
         return metadata.describe(
-            'raw' if raw else 'end2end', model_cfg.model, model_cfg.test_pipeline, classes,
-            colors or class_colors(classes), shape[::-1] if shape else None,
-            prototype_masks=has_prototype_head(model_cfg))
+            'raw' if raw else 'end2end', model_cfg.model, model_cfg.test_pipeline, classes.names,
+            classes.colors, shape[::-1] if shape else None,
+            prototype_masks=has_prototype_head(model_cfg), category_ids=classes.category_ids)
     except metadata.MetadataError as error:
         raise UserError(f'{model_cfg.filename}: {error}') from error
 

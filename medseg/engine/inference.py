@@ -1,6 +1,8 @@
 """From a config, a checkpoint and an array to instances in plain Python."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -11,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from pycocotools import mask as mask_utils
 
+from medseg.data.palette import class_colors
 from medseg.engine.checkpoint import load_strictly, match_form
 from medseg.errors import UserError
 
@@ -25,23 +28,58 @@ def _leaf_dataset(config: Config) -> dict:
     return dataset
 
 
-def class_names(config: Config, checkpoint: dict) -> tuple[str, ...]:
-    """Class names in the order of the labels: the checkpoint's, else the config's.
+@dataclass(frozen=True)
+class ClassInfo:
+    """What is known about a model's classes, in the order of its labels.
+
+    Attributes:
+        names (tuple[str, ...]): Their names.
+        colors (list[tuple[int, int, int]]): RGB, 0 to 255.
+        category_ids (list[int]): Ids in the annotation file that the model was trained on; 1, 2,
+            ... where nothing says.
+    """
+
+    names: tuple[str, ...]
+    colors: list[tuple[int, int, int]]
+    category_ids: list[int]
+
+    @property
+    def name_of(self) -> dict[int, str]:
+        """Names by category id, as :func:`medseg.data.pictures.draw_annotations` takes them."""
+        return dict(zip(self.category_ids, self.names, strict=True))
+
+
+def class_info(config: Config, checkpoint: dict) -> ClassInfo:
+    """The classes of a model: names and order from its checkpoint, else from its config.
+
+    Colours and category ids are found by name; those of the config's ``metainfo`` win over the
+    checkpoint's, those over the data set's own.
 
     Raises:
         UserError: Neither names the classes.
     """
+    dataset = _leaf_dataset(config)
     meta = checkpoint.get('meta', {}) if isinstance(checkpoint, dict) else {}
-    found = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
-    if not found.get('classes'):
-        dataset = _leaf_dataset(config)
-        kind = DATASETS.get(dataset['type'])
-        found = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
-    if not found.get('classes'):
+    trained = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
+    own = getattr(DATASETS.get(dataset['type']), 'METAINFO', {})
+    given = dict(dataset.get('metainfo') or {})
+    described = given if given.get('classes') else {**own, **given}
+    names = trained.get('classes') or described.get('classes')
+    if not names:
         raise UserError('neither the checkpoint nor the config names the classes; set '
                         "test_dataloader.dataset.metainfo.classes=\"('a','b')\" in the config")
-    names = found['classes']
-    return (names,) if isinstance(names, str) else tuple(names)
+    names = (names,) if isinstance(names, str) else tuple(names)
+    colors = dict(zip(names, class_colors(names), strict=True))
+    ids = {name: number for number, name in enumerate(names, start=1)}
+    for source in (own, trained, described):
+        known = source.get('classes') or ()
+        known = (known,) if isinstance(known, str) else known
+        for target, key in ((colors, 'palette'), (ids, 'category_ids')):
+            values = source.get(key)
+            if isinstance(values, (list, tuple)) and len(values) == len(known):
+                target.update(zip(known, values, strict=True))
+    return ClassInfo(names, [tuple(int(v) for v in colors[name]) for name in names],
+                      [int(ids[name]) for name in names])
 
 
 class Predictor:
@@ -52,6 +90,9 @@ class Predictor:
         checkpoint_file (str): Its checkpoint.
         device (str): Such as ``cpu`` or ``cuda:0``.
 
+    Attributes:
+        classes (ClassInfo): Names, colours and category ids; may be replaced.
+
     Raises:
         CheckpointError: The checkpoint cannot be read or does not fit.
         UserError: The classes are unknown.
@@ -61,7 +102,7 @@ class Predictor:
         init_default_scope(config.get('default_scope', 'mmdet'))
         checkpoint = CheckpointLoader.load_checkpoint(
             checkpoint_file, map_location='cpu', logger='silent')
-        self.classes = class_names(config, checkpoint)
+        self.classes = class_info(config, checkpoint)
         config = config.copy()
         if config.model.get('backbone', {}).get('init_cfg'):
             config.model.backbone.init_cfg = None  # no download: the checkpoint has the weights
@@ -82,9 +123,9 @@ class Predictor:
             score_thr (float): Lowest score, 0 to 1, that is kept.
 
         Returns:
-            list[dict]: ``category_id`` (1 for the first class), ``category_name``, ``bbox``
-            (x, y, width, height in pixels), ``score``, ``area`` (pixels) and, from models with
-            masks, ``segmentation`` (compressed RLE of the image's size).
+            list[dict]: ``category_id`` (of ``classes``), ``category_name``, ``bbox`` (x, y, width,
+            height in pixels), ``score``, ``area`` (pixels) and, from models with masks,
+            ``segmentation`` (compressed RLE of the image's size).
         """
         data = self.pipeline(dict(img=np.ascontiguousarray(image), img_id=0))
         result = self.model.test_step(pseudo_collate([data]))[0].pred_instances.cpu().numpy()
@@ -98,7 +139,8 @@ class Predictor:
             x1, y1, x2, y2 = (float(v) for v in result.bboxes[i])
             label = int(result.labels[i])
             instance = {
-                'category_id': label + 1, 'category_name': self.classes[label],
+                'category_id': self.classes.category_ids[label],
+                'category_name': self.classes.names[label],
                 'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
                 'score': score, 'area': round((x2 - x1) * (y2 - y1), 2)}
             if masks is not None:

@@ -2,11 +2,13 @@
 
     python -m medseg.runtime MODEL IMAGE_OR_DIR_OR_VIDEO --out DIR
 
-DIR gets overlays/ and predictions.json: a list of file_name, frame (of a video), category_id (1 for
-the first class), category_name, bbox (x, y, width, height in pixels), score, area (pixels of the
-mask) and segmentation (compressed COCO run lengths). Files that cannot be read are named at the
-end and counted; the exit code is then 1. Records go to predictions.jsonl as they come and become
-predictions.json at the end, also after Ctrl-C (exit code 130); a kill leaves the lines.
+DIR gets overlays/ and predictions.json, a list of COCO results: image_id, file_name, frame (of a
+video), category_id, category_name, bbox (x, y, width, height in pixels), score, area (pixels of
+the mask) and segmentation (compressed COCO run lengths). category_id is that of the annotation
+file that the model was trained on, image_id the position of the file or the frame; with --ann FILE
+both are FILE's, and only the images that FILE lists are segmented. Files that cannot be read are
+named at the end and counted; the exit code is then 1. Records go to predictions.jsonl as they come
+and become predictions.json at the end, also after Ctrl-C (exit code 130); a kill leaves the lines.
 """
 from __future__ import annotations
 
@@ -17,15 +19,14 @@ import tempfile
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from medseg.errors import UserError
 
-from .files import InputError, find_images, is_video, overlay_paths
+from .coco_results import SCORE_THR, AnnotationIds
+from .files import InputError, find_images, is_video, overlay_paths, read_image
 from .interruption import report_stop, stops_cleanly
-from .postprocess import Instances
-from .records import RecordWriter, encode_mask
-from .segmenter import SCORE_THR, Segmenter
+from .records import RecordWriter
+from .segmenter import Segmenter
 from .session import BACKENDS
 from .video import VideoError, VideoReader, VideoWriter
 
@@ -40,31 +41,12 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     parser.add_argument('--score-thr', type=float, default=SCORE_THR,
                         help=f'keep instances above this score (default: {SCORE_THR})')
+    parser.add_argument('--ann', type=Path, metavar='FILE', help='COCO annotation file whose ids '
+                        'the records get, so that they can be scored against it')
     parser.add_argument('--backend', choices=('auto', *BACKENDS), default='auto')
     parser.add_argument('--threads', type=int, help='threads of the backend (default: it chooses)')
     parser.add_argument('--no-overlays', action='store_true', help='write predictions.json alone')
     return parser.parse_args(argv)
-
-
-def read_image(path: Path) -> np.ndarray:
-    """BGR image, (H, W, 3) uint8; the name need not be ASCII.
-
-    Raises:
-        InputError: The file is missing, cut off or no image.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror})') from error
-    # OpenCV fills what a truncated file lacks with grey and says nothing.
-    ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
-    end = ends.get(data[:2])
-    if end is not None and end not in data[-64:]:
-        raise InputError(f'{path}: the image is cut off')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise InputError(f'{path}: is no image that OpenCV can decode')
-    return image
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -81,32 +63,18 @@ def write_file(path: Path, data: bytes) -> None:
         raise
 
 
-def records(found: Instances, segmenter: Segmenter, **where) -> list[dict]:
-    """Entries of predictions.json."""
-    entries = []
-    for box, label, score, mask in zip(found.boxes.tolist(), found.labels.tolist(),
-                                       found.scores.tolist(), found.masks, strict=True):
-        x1, y1, x2, y2 = box
-        entries.append({
-            **where, 'category_id': label + 1, 'category_name': segmenter.class_names[label],
-            'bbox': [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)], 'score': round(score, 5),
-            'area': int(mask.sum()),
-            'segmentation': encode_mask(mask)})
-    return entries
-
-
 def progress(text: str) -> None:
     """A line that overwrites itself, where somebody sees it."""
     if sys.stderr.isatty():
         print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
 
 
-def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, overlays: bool,
-               writer: RecordWriter) -> list[str]:
-    """Segment images; returns a line for each file that failed."""
-    targets = overlay_paths(files, root, out / 'overlays')
+def run_images(segmenter: Segmenter, files: dict[Path, int], root: Path, out: Path,
+               overlays: bool, writer: RecordWriter) -> list[str]:
+    """Segment images, given with their ids; returns a line for each file that failed."""
+    targets = overlay_paths(list(files), root, out / 'overlays')
     failures = []
-    for number, file in enumerate(files):
+    for number, (file, image_id) in enumerate(files.items()):
         progress(f'{number + 1}/{len(files)} {file.name}')
         try:
             image = read_image(file)
@@ -114,7 +82,8 @@ def run_images(segmenter: Segmenter, files: list[Path], root: Path, out: Path, o
             failures.append(str(error))
             continue
         instances = segmenter(image)
-        writer.write(records(instances, segmenter, file_name=file.relative_to(root).as_posix()))
+        writer.write(instances.to_coco(image_id=image_id,
+                                       file_name=file.relative_to(root).as_posix()))
         if overlays:
             picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
             write_file(targets[file], picture.tobytes())
@@ -135,7 +104,7 @@ def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool, wri
         return [str(error)]
     with VideoWriter(out / 'overlays' / f'{source.stem}.mp4', video.rate) as drawn:
         for number, (frame, instances) in enumerate(segmenter.stream(iter(video))):
-            writer.write(records(instances, segmenter, file_name=source.name, frame=number))
+            writer.write(instances.to_coco(image_id=number, file_name=source.name, frame=number))
             if overlays:
                 drawn.write(segmenter.draw(frame, instances))
             progress(f'frame {number + 1}/{video.total}')
@@ -157,27 +126,34 @@ def run(args: argparse.Namespace) -> int:
     """Segment what the arguments name.
 
     Raises:
-        InputError, ModelError: Wrong input; nothing is written then.
+        UserError: Wrong input; nothing is written then.
     """
     source = args.source
     files, root = find_images(source, args.out)
+    ids = {file: number for number, file in enumerate(files)}
+    annotations = AnnotationIds(args.ann) if args.ann else None
     segmenter = Segmenter(args.model, args.backend, args.threads, args.score_thr)
+    if annotations is not None:
+        segmenter.category_ids = annotations.category_ids(segmenter.class_names)
+        if not is_video(source):
+            ids = annotations.select(files, root)
     writer = RecordWriter(args.out)
     try:
         with stops_cleanly(), writer:
             if is_video(source):
                 failures = run_video(segmenter, source, args.out, not args.no_overlays, writer)
             else:
-                failures = run_images(segmenter, files, root, args.out, not args.no_overlays,
+                failures = run_images(segmenter, ids, root, args.out, not args.no_overlays,
                                       writer)
     except KeyboardInterrupt:
         return report_stop(writer)
-    print(f'{args.out}: {writer.count} instances in {len(files) - len(failures)} of {len(files)} '
-          'files')
+    left_out = f'; {len(files) - len(ids)} are not in {args.ann}' if len(ids) < len(files) else ''
+    print(f'{args.out}: {writer.count} instances in {len(ids) - len(failures)} of {len(ids)} '
+          f'files{left_out}')
     for line in failures:
         print(f'failed: {line}', file=sys.stderr)
     if failures:
-        print(f'{len(failures)} of {len(files)} files could not be read', file=sys.stderr)
+        print(f'{len(failures)} of {len(ids)} files could not be read', file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -48,7 +48,8 @@ def _thresholds(test_cfg: Mapping) -> dict[str, Any]:
 
 def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Sequence[str],
              colors: Sequence[Sequence[int]], input_size: Sequence[int] | None,
-             prototype_masks: bool = True) -> dict[str, Any]:
+             prototype_masks: bool = True, category_ids: Sequence[int] | None = None
+             ) -> dict[str, Any]:
     """The description of an export.
 
     Args:
@@ -60,6 +61,8 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
         input_size (Sequence[int], optional): Height and width of a static input.
         prototype_masks (bool): Masks are this project's: their logits are resampled to the image
             and end where the boxes do. Other models' masks are ready probabilities.
+        category_ids (Sequence[int], optional): Of the classes in the annotation file that the
+            model was trained on; 1, 2, ... by default.
 
     Returns:
         dict: JSON-ready. ``mean``, ``std``, ``to_rgb``: (pixel - mean) / std after the swap to
@@ -77,6 +80,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
     return {
         'version': VERSION, 'kind': kind, 'classes': list(classes),
         'colors': [[int(v) for v in color] for color in colors],
+        'category_ids': [int(v) for v in category_ids or range(1, len(classes) + 1)],
         'mean': [float(v) for v in preprocessor.get('mean', (0, 0, 0))],
         'std': [float(v) for v in preprocessor.get('std', (1, 1, 1))],
         'to_rgb': bool(preprocessor.get('bgr_to_rgb', False)),

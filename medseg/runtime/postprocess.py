@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from .coco_results import coco_records
+from .drawing import OPACITY, draw_instances
 from .preprocess import Geometry
 
 #: Columns of a mask that are resampled at a time. The matrix of a stretch is narrow, so that
@@ -25,15 +27,35 @@ class Instances:
         labels: (n,) int64, index into the classes.
         scores: (n,) float32, 0 to 1.
         masks: (n, H, W) bool.
+        image: (H, W, 3) uint8, BGR, that they were found in; not copied.
+        class_names, colors, category_ids: One a class, as :class:`.segmenter.Segmenter` has them.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     masks: np.ndarray
+    image: np.ndarray | None = None
+    class_names: Sequence[str] = ()
+    colors: Sequence[Sequence[int]] = ()
+    category_ids: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def names(self) -> list[str]:
+        """Class name of each instance."""
+        return [self.class_names[label] for label in self.labels]
+
+    def plot(self, opacity: float = OPACITY, labels: bool = True) -> np.ndarray:
+        """The image with masks, outlines, names and scores over it: BGR, (H, W, 3) uint8."""
+        return draw_instances(self.image, self, self.class_names, self.colors, opacity, labels)
+
+    def to_coco(self, **where: Any) -> list[dict]:
+        """COCO results, such as ``to_coco(image_id=3, file_name='a.png')``; see ``records.py``."""
+        return coco_records(self.boxes, self.labels, self.scores, self.masks, self.class_names,
+                            self.category_ids, **where)
 
 
 def nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:

@@ -4,21 +4,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from medseg.data.palette import class_colors
 from medseg.runtime.metadata import OUTPUTS, MetadataError, parse
 
-from .labels import draw_labels
+from .coco_results import SCORE_THR
+from .drawing import OPACITY, draw_instances
+from .files import read_image
 from .postprocess import Instances, Postprocessor
 from .preprocess import Preprocessor
 from .session import ModelError, open_session
-
-#: Lowest score of an instance by default: what is worth showing. Evaluation goes down to 0.001
-#: for the whole precision-recall curve, and pays for hundreds of masks nobody looks at.
-SCORE_THR = 0.25
-OPACITY = 0.4
 
 
 class Segmenter:
@@ -36,6 +32,8 @@ class Segmenter:
     Attributes:
         class_names (list[str]): In the order of the labels.
         colors (list[tuple[int, int, int]]): RGB of each class.
+        category_ids (list[int]): Id of each class in the annotation file that the model was
+            trained on; 1, 2, ... where the file does not say.
         metadata (dict): All that the file says about itself.
 
     Raises:
@@ -66,6 +64,8 @@ class Segmenter:
         self.class_names: list[str] = list(self.metadata['classes'])
         self.colors = [tuple(color) for color in self.metadata.get('colors')
                        or class_colors(self.class_names)]
+        self.category_ids = list(self.metadata.get('category_ids')
+                                 or range(1, len(self.class_names) + 1))
         self.preprocess = Preprocessor(self.metadata)
         self.postprocess = Postprocessor(self.metadata, score_thr)
         self._input = self.session.inputs[0].name
@@ -79,17 +79,24 @@ class Segmenter:
     def score_thr(self, value: float) -> None:
         self.postprocess.score_thr = value
 
-    def __call__(self, image: np.ndarray) -> Instances:
+    def __call__(self, image: np.ndarray | str | Path) -> Instances:
         """Instances of a frame, at its own size.
 
         Args:
-            image (np.ndarray): BGR, (H, W, 3) uint8, as ``cv2.imread`` gives it.
+            image (np.ndarray | str | Path): BGR, (H, W, 3) uint8, as ``cv2.imread`` gives it, or
+                the path of an image file.
 
         Raises:
-            ValueError: It is no such array, or does not fit a static input.
+            InputError: The file cannot be read.
+            ValueError: The array is no such image, or does not fit a static input.
         """
+        if isinstance(image, (str, Path)):
+            image = read_image(Path(image))
         blob, geometry = self.preprocess(image)
-        return self.postprocess(self.session.run({self._input: blob}), geometry)
+        found = self.postprocess(self.session.run({self._input: blob}), geometry)
+        found.image, found.class_names = image, self.class_names
+        found.colors, found.category_ids = self.colors, self.category_ids
+        return found
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, Instances]]:
         """(frame, instances), one after another; buffers stay while the frames' size does."""
@@ -109,28 +116,4 @@ class Segmenter:
         Returns:
             np.ndarray: BGR, (H, W, 3) uint8; the input stays as it is.
         """
-        canvas = image.copy()
-        thickness = max(1, round(min(image.shape[:2]) / 300))
-        # Large ones first, so that small ones on them stay visible.
-        for i in np.argsort(-found.masks.sum((1, 2)), kind='stable'):
-            x1, y1, x2, y2 = _window(found.boxes[i], image.shape)
-            mask = np.ascontiguousarray(found.masks[i, y1:y2, x1:x2]).view(np.uint8)
-            if not mask.any():
-                continue
-            color = self.colors[found.labels[i]][::-1]
-            region = canvas[y1:y2, x1:x2]
-            tint = cv2.addWeighted(region, 1 - opacity, np.full_like(region, color), opacity, 0)
-            cv2.copyTo(tint, mask, region)
-            outline, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(canvas, outline, -1, color, thickness, offset=(x1, y1))
-        if labels:
-            draw_labels(canvas, [f'{self.class_names[label]} {score:.2f}' for label, score in
-                                 zip(found.labels, found.scores, strict=True)], found.boxes)
-        return canvas
-
-
-def _window(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Whole pixels around a box, inside the image."""
-    x1, y1 = np.floor(box[:2]).astype(int)
-    x2, y2 = np.ceil(box[2:]).astype(int)
-    return max(x1, 0), max(y1, 0), min(x2, shape[1]), min(y2, shape[0])
+        return draw_instances(image, found, self.class_names, self.colors, opacity, labels)

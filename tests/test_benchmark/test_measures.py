@@ -20,8 +20,8 @@ from medseg.benchmark.latency import (
 )
 from medseg.benchmark.measurements import Worker
 from medseg.benchmark.memory import MIB, PeakMemory, training_memory
-from medseg.benchmark.rescale import rescale_config
 from medseg.benchmark.result_cache import CellStore, file_hash
+from medseg.configs import adapt_config
 
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 
@@ -29,7 +29,7 @@ LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
     root = tmp_path_factory.mktemp('no_data')
-    return rescale_config(Config.fromfile(LMSFA), size=64, data_root=root)
+    return adapt_config(Config.fromfile(LMSFA), size=64, data_root=root)
 
 
 def test_percentiles():

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
+from pycocotools.coco import COCO
 from tiny_coco import CLASSES
 from tool_runs import load_tool
 
@@ -89,6 +90,37 @@ def test_single_image_is_painted_and_threshold_holds(infer, images, tmp_path):
     assert not (tmp_path / 'no' / 'predictions.json').exists()
     untouched = cv2.imread(str(tmp_path / 'no/overlays' / images[0].name))
     assert (untouched == cv2.imread(str(images[0]))).all()
+
+
+def test_ids_of_an_annotation_file(infer, images, tiny_config, tmp_path):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    source.mkdir()
+    for image in images[:3]:
+        shutil.copy(image, source / image.name)
+    content = json.loads((tiny_config.parent / 'data/annotations/instances_val.json').read_text())
+    content['images'] = [dict(item, id=70 + item['id']) for item in content['images'][1:]]
+    content['categories'] = [dict(item, id=10 * item['id']) for item in content['categories'][::-1]]
+    content['annotations'] = [dict(item, image_id=70 + item['image_id'],
+                                   category_id=10 * item['category_id'])
+                              for item in content['annotations'] if item['image_id'] > 1]
+    ann = tmp_path / 'ann.json'
+    ann.write_text(json.dumps(content))
+    assert infer(source, out, '--ann', str(ann)) == 0
+    records = read(out)
+    assert {item['image_id'] for item in records} == {72, 73}  # the first image is not listed
+    assert all(item['category_id'] == 10 * (1 + CLASSES.index(item['category_name']))
+               for item in records)
+    loaded = COCO(str(ann)).loadRes(str(out / 'predictions.json'))
+    assert len(loaded.anns) == len(records)
+
+
+def test_colours_of_the_config(infer, images, tmp_path):
+    pink = [(255, 0, 128)] * 4
+    option = f'test_dataloader.dataset.metainfo.palette="{pink}"'.replace(' ', '')
+    classes = 'test_dataloader.dataset.metainfo.classes="' + repr(list(CLASSES)) + '"'
+    assert infer(images[0], tmp_path, '--cfg-options', option, classes) == 0
+    painted = cv2.imread(str(tmp_path / 'overlays' / images[0].name))
+    assert (painted == (128, 0, 255)).all(-1).any()  # outlines, BGR
 
 
 def test_results_inside_the_folder_are_no_input(infer, images, tmp_path):

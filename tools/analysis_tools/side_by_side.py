@@ -17,6 +17,7 @@ from medseg.data.coco_file import load_coco
 from medseg.data.convert.images import read_upright
 from medseg.data.convert.records import ConversionError
 from medseg.data.pictures import draw_annotations, write_png
+from medseg.runtime.coco_results import SCORE_THR
 
 SHEET_IMAGES = 6
 SHEET_WIDTH = 1260
@@ -45,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--predictions', type=Path, required=True,
                         help='predictions.json of tools/infer.py (or a COCO results file)')
     parser.add_argument('--out', type=Path, required=True, help='folder of the pictures')
-    parser.add_argument('--score-thr', type=float, default=0.3,
-                        help='draw predictions from this score on (default: 0.3)')
+    parser.add_argument('--score-thr', type=float, default=SCORE_THR,
+                        help=f'draw predictions from this score on (default: {SCORE_THR})')
     parser.add_argument('--num', type=int, help='draw this many images, evenly spread')
     parser.add_argument('--sheet', type=Path,
                         help='also one picture of six of the images, evenly spread')
