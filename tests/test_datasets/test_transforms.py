@@ -8,6 +8,7 @@ from pycocotools import mask as mask_utils
 
 from medseg.data.transforms import (
     DropKeys,
+    HSVGain,
     LoadPolygonAnnotations,
     PolygonMosaic,
     PolygonRandomAffine,
@@ -145,3 +146,27 @@ def test_polygons_stay():
 def test_a_missing_segmentation_names_the_image():
     with pytest.raises(ValueError, match=r'a/b\.png: annotation 0 has no segmentation; run tools'):
         LoadPolygonAnnotations()(raw_sample(None))
+
+
+@pytest.mark.parametrize('draw, pixel, expected', [
+    ((0, 0, 0.4), (10, 20, 30), (14, 28, 42)),  # value 30 becomes 42, the rest with it
+    ((0, 0, -0.4), (10, 20, 30), (6, 12, 18)),
+    ((0, 0.7, 0.4), (0, 0, 0), (0, 0, 0)),  # black stays black
+    ((0.015, 0.7, 0), (90, 90, 90), (90, 90, 90)),  # grey stays grey
+    ((0, -0.5, 0), (0, 0, 200), (100, 100, 200)),  # half as saturated
+    ((1 / 3, 0, 0), (0, 0, 200), (0, 200, 0)),  # red, a third of a turn on, is green
+    ((0, 0, 1.0), (200, 200, 200), (255, 255, 255)),
+])
+def test_hsv_gain(draw, pixel, expected, monkeypatch):
+    monkeypatch.setattr(np.random, 'uniform', lambda *args: np.ones(3))
+    transform = HSVGain(*draw)
+    results = transform(dict(img=np.full((2, 3, 3), pixel, np.uint8)))
+    assert np.abs(results['img'].astype(int) - expected).max() <= 1  # OpenCV's 8-bit HSV
+
+
+def test_hsv_gain_draws_within_its_ranges():
+    np.random.seed(0)
+    transform = HSVGain(0.1, 0.5, 0.2)
+    draws = np.array([transform._draw() for _ in range(500)])
+    assert (np.abs(draws).max(0) <= (0.1, 0.5, 0.2)).all()
+    assert np.abs(draws).max(0) == pytest.approx((0.1, 0.5, 0.2), rel=0.05)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from medseg.engine.hooks import (
+    BiasWarmupHook,
     ChannelsLastHook,
     CloseMosaicHook,
     EpochSeedHook,
@@ -78,3 +79,36 @@ def test_channels_last():
     model = nn.Conv2d(4, 8, 3)
     ChannelsLastHook().before_run(SimpleNamespace(model=model))
     assert model.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def warm_up(groups, iterations, parameters):
+    """Learning rates that BiasWarmupHook makes of a schedule of 1, 2, 3, ... for each group."""
+    one = SimpleNamespace(iter=0, train_dataloader=range(4), model=parameters,
+                          optim_wrapper=SimpleNamespace(param_groups=groups))
+    hook = BiasWarmupHook(start_lr=9.0, epochs=2)
+    hook.before_train(one)
+    seen = []
+    for one.iter in range(iterations):
+        for group in groups:
+            group['lr'] = one.iter + 1.0
+        hook.before_train_iter(one, one.iter)
+        seen.append([group['lr'] for group in groups])
+        hook.after_train_iter(one, one.iter)
+        assert [group['lr'] for group in groups] == [one.iter + 1.0] * len(groups)
+    return seen
+
+
+def test_biases_warm_up_from_above():
+    model = nn.Conv2d(1, 1, 1)
+    groups = [dict(params=[model.weight], lr=1.0, initial_lr=5.0),
+              dict(params=[model.bias], lr=1.0, initial_lr=5.0)]
+    seen = warm_up(groups, 10, model)
+    assert [weight for weight, _ in seen] == list(range(1, 11))
+    # 9 to 5 over 2 epochs of 4 iterations, then the schedule's own.
+    assert [bias for _, bias in seen] == [9, 8.5, 8, 7.5, 7, 6.5, 6, 5.5, 9, 10]
+
+
+def test_bias_warm_up_needs_groups_of_biases():
+    model = nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match='no parameter group holds only biases'):
+        warm_up([dict(params=list(model.parameters()), lr=1.0)], 1, model)

@@ -5,7 +5,8 @@ For each model: ``NAME.pt`` as its training writes it, ``NAME.plain.pt`` (state 
 weights the models start from random numbers, BatchNorm statistics included; a .pt is taken as is.
 
 With --golden: one small file for the tests instead, of the names and shapes of all tensors and the
-raw outputs for weights that are made from those names (``weights_from_names``).
+raw outputs for weights that are made from those names (``weights_from_names``). With
+--golden-assignment: which locations its assigner makes positive, for two hand-sized images.
 """
 import argparse
 import json
@@ -97,12 +98,44 @@ def write_golden(path: Path) -> None:
     np.savez_compressed(path, **content)
 
 
+def write_golden_assignment(path: Path) -> None:
+    """Positives of two images of 64x64 pixels with 12 and 7 objects of two classes."""
+    from ultralytics.utils.tal import TaskAlignedAssigner
+    rng = np.random.default_rng(0)
+    strides, size, counts = (8, 16, 32), 64, (12, 7)
+    points = np.concatenate([np.stack(np.meshgrid(*[np.arange(s / 2, size, s)] * 2), -1).reshape(
+        -1, 2) for s in strides]).astype(np.float32)
+    boxes = np.zeros((2, max(counts), 4), np.float32)
+    predicted = np.zeros((2, len(points), 4), np.float32)
+    for image, count in enumerate(counts):
+        corner = rng.uniform(0, 48, (count, 2))
+        boxes[image, :count] = np.hstack([corner, corner + rng.uniform(3, 40, (count, 2))])
+        # Wide boxes: every candidate overlaps every object, so that no alignment is 0.
+        predicted[image] = np.hstack([points - rng.uniform(40, 70, points.shape),
+                                      points + rng.uniform(40, 70, points.shape)])
+        own = rng.integers(count, size=len(points) // 2)
+        predicted[image, ::2][:len(own)] = boxes[image, own] + rng.uniform(-4, 4, (len(own), 4))
+    scores = rng.uniform(0.01, 0.9, (2, len(points), 2)).astype(np.float32)
+    labels = rng.integers(2, size=boxes.shape[:2])
+    valid = np.arange(max(counts)) < np.array(counts)[:, None]
+    assigner = TaskAlignedAssigner(topk=10, num_classes=2, alpha=0.5, beta=6.0, stride=[*strides])
+    _, _, target, positive, owner = assigner(*map(torch.from_numpy, (
+        scores, predicted, points, labels[..., None], boxes, valid[..., None])))
+    np.savez_compressed(
+        path, points=points, boxes=boxes, predicted=predicted, scores=scores, labels=labels,
+        counts=np.array(counts), positive=positive.numpy(), owner=owner.numpy(),
+        target=target.numpy())
+    print(f'{path}: {int(positive.sum())} positives')
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('models', nargs='*', default=MODELS, help='.yaml or .pt of Ultralytics')
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument('--out', type=Path, help='folder to write to')
     target.add_argument('--golden', type=Path, metavar='NPZ', help='file of the tests to write')
+    target.add_argument('--golden-assignment', type=Path, metavar='NPZ',
+                        help='file of the assigner\'s test to write')
     parser.add_argument('--num-classes', type=int, default=80, help='of a model from .yaml')
     parser.add_argument('--size', type=int, nargs=2, default=(160, 224), metavar=('H', 'W'))
     parser.add_argument('--half', action='store_true',
@@ -114,6 +147,9 @@ def main() -> int:
 
     if args.golden:
         write_golden(args.golden)
+        return 0
+    if args.golden_assignment:
+        write_golden_assignment(args.golden_assignment)
         return 0
     import ultralytics
     from ultralytics import YOLO

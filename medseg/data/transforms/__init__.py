@@ -1,6 +1,8 @@
 from .drop_keys import DropKeys
+from .hsv_gain import HSVGain
 from .load_polygons import LoadPolygonAnnotations
 from .mosaic import PolygonMosaic
 from .random_affine import PolygonRandomAffine
 
-__all__ = ['DropKeys', 'LoadPolygonAnnotations', 'PolygonMosaic', 'PolygonRandomAffine']
+__all__ = ['DropKeys', 'HSVGain', 'LoadPolygonAnnotations', 'PolygonMosaic',
+           'PolygonRandomAffine']

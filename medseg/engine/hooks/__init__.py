@@ -1,5 +1,7 @@
+from .bias_warmup_hook import BiasWarmupHook
 from .channels_last_hook import ChannelsLastHook
 from .close_mosaic_hook import CloseMosaicHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 
-__all__ = ['ChannelsLastHook', 'CloseMosaicHook', 'EpochSeedHook', 'epoch_worker_init_fn']
+__all__ = ['BiasWarmupHook', 'ChannelsLastHook', 'CloseMosaicHook', 'EpochSeedHook',
+           'epoch_worker_init_fn']
