@@ -105,6 +105,17 @@ def output_name(file_name: str) -> PurePosixPath:
     return name
 
 
+def float_outlines(segmentation: Any) -> Any:
+    """A segmentation whose polygons are floating point, part by part; run lengths stay.
+
+    A file may hold whole numbers. Kept as such, every geometric step would cut off what the
+    coordinates have behind the point, half a pixel on average.
+    """
+    if not isinstance(segmentation, list):
+        return segmentation
+    return [[float(value) for value in part] for part in segmentation]
+
+
 def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.ndarray:
     """Mask of a COCO annotation, polygons or RLE, as booleans of shape (height, width)."""
     segmentation = annotation['segmentation']

@@ -9,6 +9,7 @@ from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
 from .categories import category_ids
+from .coco_file import float_outlines
 
 
 class _ClassOrderCOCO(COCO):
@@ -61,3 +62,11 @@ class NamedCocoDataset(CocoDataset):
             print_log(f'{source}: {sum(left_out.values())} objects left out, their categories are '
                       f'not among the classes: {left_out}', 'current', level=30)
         return data_list
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """One image with its objects, polygons in floating point; see the parent."""
+        info = super().parse_data_info(raw_data_info)
+        for instance in info['instances']:
+            if 'mask' in instance:
+                instance['mask'] = float_outlines(instance['mask'])
+        return info

@@ -1,4 +1,5 @@
 """Load every annotation as polygons, run-length encoded ones too."""
+import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.registry import TRANSFORMS
 
@@ -34,4 +35,5 @@ class LoadPolygonAnnotations(LoadAnnotations):
                 mask = annotation_mask(dict(segmentation=instance['mask']), height, width)
                 instance['mask'] = [
                     ring.reshape(-1).tolist() for ring in mask_to_polygons(mask)]
-        return super()._process_masks(results)
+        return [[part.astype(np.float64, copy=False) for part in parts]
+                for parts in super()._process_masks(results)]
