@@ -15,6 +15,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2,
                     save_best='coco/segm_mAP', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    sum_gradients=dict(type='SumGradientsHook'),
     visualization=dict(type='DetVisualizationHook'))
 
 env_cfg = dict(

@@ -11,6 +11,7 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import distance2bbox
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.config import ConfigDict
+from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -36,7 +37,8 @@ class PrototypeHead(BaseMaskHead):
             of the finest map.
         loss_cls, loss_bbox, loss_dfl, loss_mask (dict): Losses.
         scale_loss_by_batch (bool): Multiply the losses by the number of images, as YOLOv8 does;
-            its learning rates assume that.
+            its learning rates assume that. The gradient of a step is then the sum over its images,
+            wherever they are: see :meth:`loss_scale`.
         norm_cfg, act_cfg (dict): Normalisation and activation.
         train_cfg (dict): ``assigner``, and its exponents ``alpha`` and ``beta``.
         test_cfg (dict): ``score_thr``, ``nms_pre``, ``nms``, ``max_per_img``, ``mask_thr_binary``.
@@ -184,9 +186,27 @@ class PrototypeHead(BaseMaskHead):
         losses['loss_mask'] = self._mask_loss(
             protos, coeffs_flat[batch_inds, pos], gt_boxes, batch_inds, targets,
             batch_gt_instances, batch_img_metas)
-        if self.scale_loss_by_batch:
-            losses = {k: v * len(batch_gt_instances) for k, v in losses.items()}
-        return losses
+        scale = self.loss_scale(len(batch_gt_instances), norm)
+        return {k: v * scale for k, v in losses.items()}
+
+    def loss_scale(self, num_images: int, like: Tensor) -> Tensor | float:
+        """Factor that makes a sum over images of a loss that is a mean over them.
+
+        ``DistributedDataParallel`` averages gradients over the processes, so the factor is the
+        number of images of all of them. Accumulated batches are added up, not averaged, by
+        :class:`~medseg.engine.hooks.SumGradientsHook`. Thus 4 images give the same gradient as one
+        batch, as several accumulated ones, or spread over processes.
+
+        Args:
+            num_images (int): Images of this process's batch.
+            like (Tensor): Any floating point tensor on the losses' device.
+
+        Returns:
+            Tensor | float: The factor; 1.0 without ``scale_loss_by_batch``.
+        """
+        if not self.scale_loss_by_batch:
+            return 1.0
+        return reduce_mean(like.new_tensor(float(num_images))) * get_world_size()
 
     def _dfl_targets(self, priors: Tensor, gt_boxes: Tensor) -> Tensor:
         """Distances in strides to the four sides, (N * 4,), inside the bins' range."""

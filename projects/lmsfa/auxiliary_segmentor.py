@@ -62,7 +62,7 @@ class AuxiliarySegmentor(SingleStageInstanceSegmentor):
             losses = self.mask_head.loss(feats, batch_data_samples, **kwargs)
         finally:
             handle.remove()
-        scale = len(batch_inputs) if self.mask_head.scale_loss_by_batch else 1
+        scale = self.mask_head.loss_scale(len(batch_inputs), batch_inputs)
         for name, aux_loss in self.aux_losses.items():
             if name in losses:
                 raise ValueError(f'aux_losses: {name} is the name of a loss of the mask head')
