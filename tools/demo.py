@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not all(path.is_file() for path in subsets.values()):
         whole = data / 'annotations/instances_all.json'
         if not whole.is_file():
-            run('tools/data/labelme.py', raw, data)
+            run('tools/data/labelme.py', raw, data, '--classes', 'peld')
         run('tools/data/split.py', whole, data)
 
     options = [f'{loader}_dataloader.{path}data_root={data}/' for loader, path in

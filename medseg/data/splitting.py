@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .coco_file import SUBSETS
 from .convert.records import ConversionError
 
 DEFAULT_PATTERN = r'(?i)(?:^|[/_\-])((?:patient|pat|case|p)[_\-]?\d+)(?=[/_\-.])'
@@ -168,6 +170,33 @@ def group_features(content: Mapping[str, Any], groups: Sequence[int]) -> np.ndar
     features = np.zeros((max(groups) + 1, per_image.shape[1]))
     np.add.at(features, np.asarray(groups), per_image)
     return features
+
+
+def split_content(content: Mapping[str, Any], keys: Sequence[str], sizes: Sequence[int], seed: int
+                  ) -> dict[str, dict[str, Any]]:
+    """COCO content of each subset; images of the same key stay together.
+
+    Args:
+        content: What is split; it is not changed, but its annotations are shared.
+        keys: Patient (or name) of each image.
+        sizes: Number of different keys in train, val and test.
+        seed: Any non-negative integer.
+    """
+    number = {key: index for index, key in enumerate(sorted(set(keys)))}
+    groups = [number[key] for key in keys]
+    labels = stratified_split(group_features(content, groups), sizes, seed)
+    subset_of = {image['id']: SUBSETS[labels[group]]
+                 for image, group in zip(content['images'], groups, strict=True)}
+    parts = {}
+    for subset in SUBSETS:
+        part = {key: value for key, value in content.items()
+                if key not in {'images', 'annotations'}}
+        part['images'] = [copy.copy(image) for image in content['images']
+                          if subset_of[image['id']] == subset]
+        part['annotations'] = [annotation for annotation in content['annotations']
+                               if subset_of[annotation['image_id']] == subset]
+        parts[subset] = part
+    return parts
 
 
 def stratified_split(features: np.ndarray, sizes: Sequence[int], seed: int) -> np.ndarray:

@@ -46,7 +46,8 @@ def add(root, name, shapes, size=(100, 50), suffix='.png', image=True, **content
 
 
 def run(root, out, *options):
-    return labelme.main([str(root), str(out), '--quiet', *options])
+    classes = () if '--classes' in options else ('--classes', 'peld')
+    return labelme.main([str(root), str(out), '--quiet', *classes, *options])
 
 
 def load(out, name=ALL):
@@ -106,7 +107,11 @@ BAD_SHAPES = [
 def test_every_bad_shape_is_listed_and_the_sum_holds(tmp_path, capsys):
     src, out = tmp_path / 'src', tmp_path / 'out'
     add(src, 'sub/012', [shape(), *(bad for bad, _ in BAD_SHAPES)])
-    assert run(src, out) == 0
+    assert run(src, out) == 1
+    assert 'records have a label that is no class, the first is sub/012.json: shape 1' in (
+        capsys.readouterr().err)
+    assert not out.exists()
+    assert run(src, out, '--skip-unknown') == 0
     report = load(out, 'conversion_report.json')
     assert [(item['record'], item['kind']) for item in report['skipped']] == [
         (f'shape {number}', kind) for number, (_, kind) in enumerate(BAD_SHAPES, start=1)]
@@ -116,6 +121,20 @@ def test_every_bad_shape_is_listed_and_the_sum_holds(tmp_path, capsys):
             in capsys.readouterr().out)
     assert run(src, tmp_path / 'strict', '--strict') == 1
     assert not (tmp_path / 'strict').exists()
+
+
+def test_classes_of_the_files(tmp_path):
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    add(src, 'a', [shape(label='Polyp'), shape(label='polyp', points=[[0, 0], [9, 0], [9, 9]]),
+                   shape(label='bone'), shape(label='landmark', kind='point', points=[[1, 1]])])
+    add(src, 'b', [shape(label='polyp')])
+    assert labelme.main([str(src), str(out), '--quiet']) == 0
+    assert [item['name'] for item in load(out)['categories']] == ['bone', 'polyp']
+    assert [item['category_id'] for item in load(out)['annotations']] == [2, 2, 1, 2]
+    assert kinds(out) == {'unsupported shape': 1}
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    assert labelme.main([str(empty), str(tmp_path / 'none'), '--quiet']) == 2
 
 
 def test_bad_part_of_a_group_does_not_take_the_others(tmp_path):
@@ -265,7 +284,8 @@ def test_alias_file(tmp_path):
     src, out = tmp_path / 'src', tmp_path / 'out'
     add(src, 'a', [shape('Zahn'), shape('fat')])
     (tmp_path / 'aliases.yaml').write_text('tooth: [zahn]\n')
-    assert run(src, out, '--classes', 'tooth', '--aliases', str(tmp_path / 'aliases.yaml')) == 0
+    assert run(src, out, '--classes', 'tooth', '--aliases', str(tmp_path / 'aliases.yaml'),
+               '--skip-unknown') == 0
     assert [item['name'] for item in load(out)['categories']] == ['tooth']
     assert kinds(out) == {'unknown class': 1}
 

@@ -133,7 +133,8 @@ BAD_OBJECTS = [
 def test_every_bad_object_is_listed_and_the_sum_holds(tmp_path):
     src, out = tmp_path / 'src', tmp_path / 'out'
     add(src, 'ds', 'a.png', [polygon(), *(bad for bad, _ in BAD_OBJECTS)])
-    assert run(src, out) == 0
+    assert run(src, out) == 1  # class 12
+    assert run(src, out, '--skip-unknown') == 0
     report = load(out, 'conversion_report.json')
     assert [(item['record'], item['kind']) for item in report['skipped']] == [
         (f'object {number}', kind) for number, (_, kind) in enumerate(BAD_OBJECTS, start=1)]

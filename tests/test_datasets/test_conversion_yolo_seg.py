@@ -89,7 +89,9 @@ BAD_LINES = [
 def test_every_bad_line_is_listed_and_the_sum_holds(tmp_path, capsys):
     src, out = tmp_path / 'src', tmp_path / 'out'
     add(src, 'train', 'a', [TRIANGLE, '', *(line for line, _ in BAD_LINES)])
-    assert run(src, out) == 0
+    assert run(src, out) == 1
+    assert 'records have a label that is no class' in capsys.readouterr().err
+    assert run(src, out, '--skip-unknown') == 0
     report = load(out, 'conversion_report.json')
     assert [(item['record'], item['kind']) for item in report['skipped']] == [
         (f'line {number}', kind) for number, (_, kind) in enumerate(BAD_LINES, start=3)]
@@ -237,6 +239,50 @@ def test_class_names_of_the_data_set_are_found(tmp_path):
     assert [item['name'] for item in load(out)['categories']] == ['adipose tissue', 'bone']
     (src / 'data.yaml').unlink()
     assert yolo_seg.main([str(src), str(tmp_path / 'other'), '--quiet']) == 2
+
+
+@pytest.mark.parametrize('root, train, places', [
+    ('path: .', 'images/train', 'images'),
+    ('path: nested', 'images/train', 'nested/images'),
+    ('', '../train/images', 'train/images'),  # as Roboflow exports it
+    ('', 'train.txt', 'images'),
+    ('', '[images/train, images/more]', 'images'),
+])
+def test_folders_and_lists_of_a_data_yaml(tmp_path, root, train, places):
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    folder = src / places / ('' if places.endswith('train/images') else 'train')
+    labels = Path(str(folder).replace('images', 'labels'))
+    folder.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    for name in ('a', 'b'):
+        Image.new('RGB', (100, 50)).save(folder / f'{name}.png')
+        (labels / f'{name}.txt').write_text(TRIANGLE)
+    if 'more' in train:
+        add(src, 'more', 'c', [TRIANGLE])
+    (src / 'train.txt').write_text('./images/train/b.png\n')
+    file = src / 'cells.yaml'
+    file.write_text(f'{root}\ntrain: {train}\nval:\nnames: {{0: big cell, 1: small cell}}\n')
+    assert yolo_seg.main([str(file), str(out), '--quiet']) == 0
+    content = load(out)
+    assert [item['name'] for item in content['categories']] == ['big cell', 'small cell']
+    expected = ['b.png'] if train == 'train.txt' else ['a.png', 'b.png', 'c.png']
+    assert [item['file_name'] for item in content['images']] == expected[:3 if 'more' in train
+                                                                         else 2]
+    assert len(content['annotations']) == len(content['images'])
+
+
+@pytest.mark.parametrize('text, message', [
+    ('train: nowhere\nnames: [a]', 'train: nowhere: no such folder or list of images'),
+    ('names: [a]', 'names no train, val or test images'),
+    ('train: list.txt\nnames: [a]', 'list.txt: line 1: gone.png is no image that is there'),
+    ('[1, 2]', 'is not a mapping'),
+])
+def test_a_data_yaml_that_leads_nowhere(tmp_path, capsys, text, message):
+    (tmp_path / 'list.txt').write_text('gone.png\n')
+    (tmp_path / 'data.yaml').write_text(text)
+    assert yolo_seg.main([str(tmp_path / 'data.yaml'), str(tmp_path / 'out'), '--classes', 'a',
+                          '--quiet']) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_masks_survive_the_round_trip(tmp_path):

@@ -222,7 +222,10 @@ def test_search_finds_a_perfect_split():
 
 def test_split_in_place_and_again(peld, capsys):
     (peld / 'images').mkdir()
+    for name in names_of(json.loads((peld / 'annotations/instances_all.json').read_text())):
+        (peld / 'images' / name).touch()
     assert split.main([str(peld), str(peld)]) == 0
+    assert not any(path.is_symlink() for path in (peld / 'images').iterdir())
     first = load(peld)
     assert split.main([str(peld), str(peld), '--seed', '5']) == 2
     assert 'exists' in capsys.readouterr().err
@@ -230,6 +233,26 @@ def test_split_in_place_and_again(peld, capsys):
     assert split.main([str(peld), str(peld), '--seed', '5', '--overwrite']) == 0
     assert load(peld) != first
     assert f'img prefix: {peld / "images"}' in capsys.readouterr().out
+
+
+def test_another_folder_gets_a_complete_set(tmp_path):
+    """Annotations of another tool in, a set that check.py takes out."""
+    names = [f'p{patient}_f{frame}.png' for patient in range(10) for frame in range(2)]
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    (src / 'images').mkdir(parents=True)
+    for number, name in enumerate(names):
+        noise = np.random.default_rng(number).integers(0, 255, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(src / 'images' / name)
+    content = coco(names)
+    for image in content['images']:  # Label Studio's way
+        image['file_name'] = 'images\\' + image['file_name']
+    (src / 'result.json').write_text(json.dumps(content))
+    assert split.main([str(src), str(out)]) == 0
+    spec = importlib.util.spec_from_file_location('check_tool', ROOT / 'tools/data/check.py')
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    assert check.main([str(out), '--quiet', '--no-near']) == 0
+    assert sum(len(part['images']) for part in load(out).values()) == 20
 
 
 def test_converted_split_is_made_anew(tmp_path):

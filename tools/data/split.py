@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from medseg.data.coco_file import (
     class_table,
     find_annotation_files,
     format_table,
-    image_folder,
     load_coco,
     output_name,
 )
@@ -22,19 +20,20 @@ from medseg.data.convert.images import LINK_MODES, place_image
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
 from medseg.data.convert.writer import staged, subset_folder, write_json
+from medseg.data.layouts import find_coco_files, load_part
 from medseg.data.splitting import (
     DEFAULT_PATTERN,
-    group_features,
     image_sizes,
     patients_by_csv,
     patients_by_pattern,
-    stratified_split,
+    split_content,
     subset_sizes,
 )
 
 EPILOG = """\
 Every class is shared as evenly as the patients allow. The same seed gives the same split.
-file_name stays as it is, so that images need not move: use the image folder of SRC as img prefix.
+file_name stays as it is. Where OUT has no images of its own, OUT/images gets links to those of SRC,
+so that OUT is a complete set.
 
 examples:
   python tools/data/split.py data/peld data/peld
@@ -64,8 +63,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--csv', type=Path, metavar='FILE',
                         help='table with columns file and patient, instead of --pattern')
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
-    parser.add_argument('--images', choices=LINK_MODES, default='none',
-                        help='also put the images into OUT/images (default: none)')
+    parser.add_argument('--images', choices=LINK_MODES,
+                        help='how images get into OUT/images (default: none where they are there '
+                        'already or nobody knows where they are, else symlink)')
     parser.add_argument('--image-dir', type=Path, help='image folder of a COCO file, where it is '
                         'not beside annotations/')
     parser.add_argument('--overwrite', action='store_true',
@@ -85,15 +85,21 @@ def load_source(source: Path, image_dir: Path | None) -> tuple[dict[str, Any], P
     Raises:
         ConversionError: nothing is found, or the parts differ in categories.
     """
-    files = find_annotation_files(source)
+    try:
+        files = find_annotation_files(source)
+    except ConversionError:
+        files = find_coco_files(source)  # another tool's layout
     if UNSPLIT in files:
         files = {UNSPLIT: files[UNSPLIT]}
     if len(files) == 1:
         path = next(iter(files.values()))
+        if image_dir is not None:
+            return load_coco(path), image_dir, [path]
         try:
-            return load_coco(path), image_dir or image_folder(path), [path]
+            part = load_part(path, source if source.is_dir() else path.parent.parent)
         except ConversionError:
             return load_coco(path), None, [path]
+        return part.content, part.images, [path]
     joined: dict[str, Any] = {'images': [], 'annotations': []}
     for subset, path in files.items():
         content = load_coco(path)
@@ -135,6 +141,9 @@ def split(args: argparse.Namespace) -> None:
         ConversionError: something in the source or in the options does not fit.
     """
     content, folder, files = load_source(args.src, args.image_dir)
+    if args.images is None:
+        at_home = folder is None or folder.resolve() == (args.out / 'images').resolve()
+        args.images = 'none' if at_home else 'symlink'
     names = [str(image['file_name']) for image in content['images']]
     if not names:
         raise ConversionError(f'{args.src}: holds no images')
@@ -143,8 +152,6 @@ def split(args: argparse.Namespace) -> None:
     unique = sorted(set(keys))
     if args.by == 'image' and len(unique) != len(names):
         raise ConversionError(f'{args.src}: a file_name occurs twice; run check.py')
-    number = {key: index for index, key in enumerate(unique)}
-    groups = [number[key] for key in keys]
     if args.counts is not None:
         sizes = args.counts
         if min(sizes) < 0 or sum(sizes) != len(unique):
@@ -154,18 +161,7 @@ def split(args: argparse.Namespace) -> None:
         sizes = subset_sizes(len(unique), args.ratios)
     else:
         sizes = image_sizes(len(names), args.ratios, len(set(patients)) if patients else None)
-    labels = stratified_split(group_features(content, groups), sizes, args.seed)
-    subset_of = {image['id']: SUBSETS[labels[group]]
-                 for image, group in zip(content['images'], groups, strict=True)}
-    parts = {}
-    for subset in SUBSETS:
-        part = {key: value for key, value in content.items()
-                if key not in {'images', 'annotations'}}
-        part['images'] = [copy.copy(image) for image in content['images']
-                          if subset_of[image['id']] == subset]
-        part['annotations'] = [annotation for annotation in content['annotations']
-                               if subset_of[annotation['image_id']] == subset]
-        parts[subset] = part
+    parts = split_content(content, keys, sizes, args.seed)
     manifest = describe(args, parts, dict(zip(names, patients or [], strict=False)))
     write(args, parts, manifest, folder, files)
     print(format_table(*class_table(parts)))

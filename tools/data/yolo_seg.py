@@ -8,27 +8,19 @@ from pathlib import Path
 from medseg.data.convert.classes import load_aliases, load_class_names, merge_by_alias
 from medseg.data.convert.command_line import converter_parser, run_converter
 from medseg.data.convert.records import ConversionError, Reading
-from medseg.data.convert.yolo_seg_reader import find_folders, read_yolo_seg
+from medseg.data.convert.yolo_layout import class_file, find_folders
+from medseg.data.convert.yolo_seg_reader import read_yolo_seg
 
 EPILOG = """\
-layouts: SRC/images/{train,val,test} with SRC/labels/{train,val,test}; SRC/{train,val,test}/images
-with .../labels; or SRC/images with SRC/labels, which gives annotations/instances_all.json.
+SRC is a folder or an Ultralytics data.yaml. Layouts of folders: SRC/images/{train,val,test} with
+SRC/labels/{train,val,test}; SRC/{train,val,test}/images with .../labels; or SRC/images with
+SRC/labels, which gives annotations/instances_all.json. A data.yaml may name folders of images or
+text files that list them.
 
-example:
+examples:
   python tools/data/yolo_seg.py data/raw/dsb2018 data/dsb2018 --classes nucleus
+  python tools/data/yolo_seg.py data/raw/cells/data.yaml data/cells
 """
-
-
-def class_file(source: Path) -> Path:
-    """The file of class names that came with the data set.
-
-    Raises:
-        ConversionError: there is none.
-    """
-    for name in ('data.yaml', 'data.yml', 'dataset.yaml', 'classes.txt', 'labels/classes.txt'):
-        if (source / name).is_file():
-            return source / name
-    raise ConversionError(f'{source}: no data.yaml or classes.txt; name the classes with --classes')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return images, class_map.names
 
     def prefixes() -> dict[str, Path]:
-        return {folder.subset: folder.images for folder in find_folders(args.src)}
+        folders = find_folders(args.src)
+        found = {folder.subset: folder.images for folder in folders}
+        if len(found) < len(folders):
+            raise ConversionError(f'{args.src}: a subset has several folders; use --images copy')
+        return found
 
     return run_converter(args, 'yolo_seg.py', 'yolo-seg', read, prefixes)
 

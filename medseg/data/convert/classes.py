@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .records import ConversionError, RecordError
+from .records import UNKNOWN_CLASS, ConversionError, RecordError
 
 PELD_CLASSES = ('adipose tissue', 'bone', 'ligamentum flavum', 'nerve')
 """Classes of PELD in the order of the paper's Table I."""
@@ -25,7 +25,7 @@ PELD_ALIASES: Mapping[str, Sequence[str]] = {
 """Other spellings of PELD's classes; the paper alone writes adipose, adiposity and fat."""
 
 
-def _key(label: str) -> str:
+def label_key(label: str) -> str:
     """Label without the differences that carry no meaning: case, hyphens, underscores, spaces."""
     return re.sub(r'[\s_\-]+', ' ', label).strip().casefold()
 
@@ -49,17 +49,17 @@ class ClassMap:
             raise ConversionError(f'class names {list(names)!r}: give at least one, none empty')
         self._index: dict[str, int] = {}
         for index, name in enumerate(self.names):
-            if _key(name) in self._index:
+            if label_key(name) in self._index:
                 raise ConversionError(f'class {name!r} is given twice')
-            self._index[_key(name)] = index
-        own = {_key(name): index for index, name in enumerate(self.names)}
+            self._index[label_key(name)] = index
+        own = {label_key(name): index for index, name in enumerate(self.names)}
         for name, labels in (aliases or {}).items():
-            if _key(name) not in own:
+            if label_key(name) not in own:
                 continue
             for label in labels:
-                index = self._index.setdefault(_key(label), own[_key(name)])
+                index = self._index.setdefault(label_key(label), own[label_key(name)])
                 # a class of its own wins over its use as an alias of another class
-                if index != own[_key(name)] and _key(label) not in own:
+                if index != own[label_key(name)] and label_key(label) not in own:
                     raise ConversionError(
                         f'alias {label!r} means both {self.names[index]!r} and {name!r}')
 
@@ -69,13 +69,13 @@ class ClassMap:
         Raises:
             RecordError: the label is no class and no alias; the reason offers the nearest one.
         """
-        found = self._index.get(_key(label))
+        found = self._index.get(label_key(label))
         if found is not None:
             return found
-        near = difflib.get_close_matches(_key(label), list(self._index), n=1, cutoff=0.6)
+        near = difflib.get_close_matches(label_key(label), list(self._index), n=1, cutoff=0.6)
         hint = (f'did you mean {self.names[self._index[near[0]]]!r}?' if near
                 else f'the classes are {", ".join(self.names)}')
-        raise RecordError('unknown class', f'{label!r} is not a class; {hint}')
+        raise RecordError(UNKNOWN_CLASS, f'{label!r} is not a class; {hint}')
 
 
 def merge_by_alias(names: Sequence[str],
@@ -89,10 +89,10 @@ def merge_by_alias(names: Sequence[str],
     Returns:
         The class map in order of first use, and for each number of the source its class index.
     """
-    canonical = {_key(label): name for name, labels in aliases.items() for label in labels}
-    canonical.update({_key(name): name for name in aliases})
-    renamed = [canonical.get(_key(name), str(name).strip()) for name in names]
-    if len({_key(name) for name in names}) != len(names):
+    canonical = {label_key(label): name for name, labels in aliases.items() for label in labels}
+    canonical.update({label_key(name): name for name in aliases})
+    renamed = [canonical.get(label_key(name), str(name).strip()) for name in names]
+    if len({label_key(name) for name in names}) != len(names):
         raise ConversionError(f'class names {list(names)!r}: one is given twice')
     kept = list(dict.fromkeys(renamed))
     return ClassMap(kept, aliases), [kept.index(name) for name in renamed]
@@ -104,6 +104,18 @@ def _load(path: Path) -> Any:
         return json.loads(text) if path.suffix.lower() == '.json' else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConversionError(f'{path}: cannot be read ({error})') from error
+
+
+def load_mapping(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file that holds a mapping, such as an Ultralytics data.yaml.
+
+    Raises:
+        ConversionError: the file cannot be read or holds something else.
+    """
+    content = _load(path)
+    if not isinstance(content, dict):
+        raise ConversionError(f'{path}: is not a mapping of names to values')
+    return content
 
 
 def load_class_names(given: Sequence[str]) -> list[str]:

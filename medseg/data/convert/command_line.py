@@ -25,6 +25,9 @@ def converter_parser(description: str, epilog: str = '') -> argparse.ArgumentPar
                         help='how images get into OUT; none leaves them in SRC (default: copy)')
     parser.add_argument('--strict', action='store_true',
                         help='a record that cannot be used is an error: exit 1, nothing written')
+    parser.add_argument('--skip-unknown', action='store_true',
+                        help='leave out records whose label is no class; without it they are an '
+                        'error')
     parser.add_argument('--overwrite', action='store_true',
                         help='allow an OUT that is not empty; files of the same name are replaced')
     parser.add_argument('--quiet', action='store_true', help='no progress bars')
@@ -49,12 +52,12 @@ def run_converter(args: argparse.Namespace, program: str, source_format: str,
     """
     report = ConversionReport(source_format, args.src)
     try:
-        if not args.src.is_dir():
+        if not args.src.exists():
             raise ConversionError(f'{args.src}: no such directory')
         readings, names = read()
         convert(readings, names, report, args.out, mode=args.images, strict=args.strict,
-                overwrite=args.overwrite, quiet=args.quiet,
-                prefixes=prefixes() if args.images == 'none' else None)
+                skip_unknown=args.skip_unknown, overwrite=args.overwrite,
+                quiet=args.quiet, prefixes=prefixes() if args.images == 'none' else None)
     except ConversionError as error:
         if report.skipped:
             print(report.summary(), file=sys.stderr)

@@ -20,7 +20,7 @@ class ConversionReport:
 
     Args:
         source_format: Name of the format read.
-        source: Directory read.
+        source: Directory read, or the file that names the directories.
     """
 
     def __init__(self, source_format: str, source: Path) -> None:

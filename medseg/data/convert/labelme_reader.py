@@ -12,6 +12,7 @@ import binascii
 import functools
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -19,13 +20,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .classes import ClassMap
+from .classes import ClassMap, label_key
 from .geometry import circle, clip_to_frame, rectangle
 from .images import ImageFacts, read_facts
 from .progress import progress
 from .records import (
     IMAGE_SUFFIXES,
     UNSPLIT,
+    ConversionError,
     Reading,
     RecordError,
     SourceImage,
@@ -58,6 +60,31 @@ def read_labelme(source: Path, classes: ClassMap, images_stay: bool = False,
     for path in sorted(source.rglob('*')):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.resolve() not in reader.used:
             yield reader.read_unlabelled(path, unlabelled)
+
+
+def labels_of(source: Path) -> list[str]:
+    """Labels of all shapes that can be used, sorted; spellings that differ in case, hyphens and
+    spaces alone are one, under the one used most.
+
+    Raises:
+        ConversionError: There is none.
+    """
+    counts: Counter[str] = Counter()
+    for path in sorted(source.rglob('*.json')):
+        try:
+            shapes = _load(path)['shapes']
+        except RecordError:
+            continue  # the conversion lists it
+        counts.update(str(shape.get('label', '')).strip() for shape in shapes
+                      if isinstance(shape, dict)
+                      and (shape.get('shape_type') or 'polygon') in SUPPORTED_SHAPES)
+    del counts['']
+    labels: dict[str, str] = {}
+    for label, _ in counts.most_common():
+        labels.setdefault(label_key(label), label)
+    if not labels:
+        raise ConversionError(f'{source}: no LabelMe file with a labelled outline')
+    return sorted(labels.values())
 
 
 class _Reader:
@@ -198,8 +225,9 @@ class _Reader:
             try:
                 if not isinstance(shape, dict):
                     raise RecordError('broken record', 'is not an object')
-                category = self.classes.index(str(shape.get('label', '')))
+                # first, so that points and lines, which no class has, are not unknown classes
                 polygons, area = shape_polygons(shape, image.width, image.height, warn)
+                category = self.classes.index(str(shape.get('label', '')))
                 duplicates.check(category, polygons, where)
                 # the parts are checked one by one, so that one bad part does not take the others
                 part = make_instance(category, polygons, where, warn, area)

@@ -18,6 +18,9 @@ from medseg.errors import UserError
 UNSPLIT = 'all'
 """Subset name of a data set that has no split yet."""
 
+UNKNOWN_CLASS = 'unknown class'
+"""Kind of a record whose label is no class."""
+
 SUBSET_NAMES = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
 """Folder names that mean a subset."""
 

@@ -16,7 +16,7 @@ from .conversion_report import ConversionReport
 from .geometry import bounding_box
 from .images import place_image
 from .progress import progress
-from .records import UNSPLIT, ConversionError, Reading, SourceImage
+from .records import UNKNOWN_CLASS, UNSPLIT, ConversionError, Reading, SourceImage
 
 REPORT_NAME = 'conversion_report.json'
 DECIMALS = 6
@@ -126,8 +126,9 @@ def coco_dict(images: Sequence[SourceImage], names: Sequence[str]) -> dict[str, 
 
 
 def convert(readings: Iterable[Reading], names: Sequence[str], report: ConversionReport,
-            out: Path, mode: str = 'copy', strict: bool = False, overwrite: bool = False,
-            prefixes: dict[str, Path] | None = None, quiet: bool = False) -> None:
+            out: Path, mode: str = 'copy', strict: bool = False, skip_unknown: bool = False,
+            overwrite: bool = False, prefixes: dict[str, Path] | None = None, quiet: bool = False
+            ) -> None:
     """Reads everything, then writes COCO files, images and the report.
 
     Args:
@@ -138,13 +139,15 @@ def convert(readings: Iterable[Reading], names: Sequence[str], report: Conversio
             ``conversion_report.json``.
         mode: One of ``images.LINK_MODES``.
         strict: A record that cannot be used is an error.
+        skip_unknown: A record whose label is no class is listed; otherwise it is an error, since
+            its object would become background without anybody having meant it.
         overwrite: Allow an output directory that holds files.
         prefixes: For mode ``none``, the folder of each subset that ``file_name`` starts from.
         quiet: No progress bar.
 
     Raises:
-        ConversionError: strict and something is listed, no image can be used, two images would
-            get one name, or the output cannot be written. Nothing is left behind.
+        ConversionError: strict and something is listed, an unknown class, no image can be used, two
+            images would get one name, or the output cannot be written. Nothing is left behind.
     """
     if out.resolve() == report.source.resolve() or (
             report.source.resolve() in out.resolve().parents and mode != 'none'):
@@ -168,6 +171,12 @@ def convert(readings: Iterable[Reading], names: Sequence[str], report: Conversio
     if strict and report.skipped:
         raise ConversionError(
             f'{len(report.skipped)} findings and --strict: nothing was written')
+    unknown = [item for item in report.skipped if item.kind == UNKNOWN_CLASS]
+    if unknown and not skip_unknown:
+        raise ConversionError(
+            f'{len(unknown)} records have a label that is no class, the first is {unknown[0]}. '
+            'Name every class with --classes, rename labels with --aliases, or leave such records '
+            'out with --skip-unknown; nothing was written')
     if not subsets:
         raise ConversionError(f'{report.source}: no image can be used; nothing was written')
     with staged(out, overwrite) as stage:

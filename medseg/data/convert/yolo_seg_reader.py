@@ -2,7 +2,8 @@
 
 A line is ``class x1 y1 x2 y2 ...`` with coordinates as parts of the upright image's width and
 height, from 0 to 1. Folders are ``images/<subset>`` with ``labels/<subset>``, ``<subset>/images``
-with ``<subset>/labels``, or ``images`` with ``labels`` for a set without a split.
+with ``<subset>/labels``, ``images`` with ``labels`` for a set without a split, or what data.yaml
+says.
 """
 
 from __future__ import annotations
@@ -11,66 +12,15 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .images import read_facts
 from .progress import progress
-from .records import (
-    IMAGE_SUFFIXES,
-    SUBSET_NAMES,
-    UNSPLIT,
-    ConversionError,
-    Reading,
-    RecordError,
-    SourceImage,
-)
+from .records import IMAGE_SUFFIXES, UNKNOWN_CLASS, UNSPLIT, Reading, RecordError, SourceImage
 from .shape_rules import DuplicateFilter, check_ring, make_instance
-
-
-@dataclass(frozen=True)
-class YoloFolder:
-    """Images and labels of one subset."""
-
-    subset: str
-    images: Path
-    labels: Path
-
-
-def find_folders(source: Path) -> list[YoloFolder]:
-    """Folders of a data set in the YOLO layout.
-
-    Raises:
-        ConversionError: no known layout, or two folders for one subset.
-    """
-    if not source.is_dir():
-        raise ConversionError(f'{source}: no such directory')
-    found = []
-    for name, subset in SUBSET_NAMES.items():
-        for images, labels in ((source / 'images' / name, source / 'labels' / name),
-                               (source / name / 'images', source / name / 'labels')):
-            if images.is_dir() or labels.is_dir():
-                found.append(YoloFolder(subset, images, labels))
-    if not found and (source / 'images').is_dir():
-        found = [YoloFolder(UNSPLIT, source / 'images', source / 'labels')]
-    if not found:
-        raise ConversionError(
-            f'{source}: no images/, images/train/ or train/images/ folder; give the directory that '
-            'holds images/ and labels/')
-    for folder in found:
-        same = [other for other in found if other.subset == folder.subset]
-        if len(same) > 1:
-            raise ConversionError(
-                f'{source}: {same[0].images} and {same[1].images} are both {folder.subset}; '
-                'keep one of them')
-        if not folder.labels.is_dir():
-            raise ConversionError(f'{folder.labels}: no such directory of label files')
-        if not folder.images.is_dir():
-            raise ConversionError(f'{folder.images}: no such directory of images')
-    order = ('train', 'val', 'test', UNSPLIT)
-    return sorted(found, key=lambda folder: order.index(folder.subset))
+from .yolo_layout import YoloFolder, find_folders
 
 
 def parse_line(text: str, class_count: int) -> tuple[int, np.ndarray]:
@@ -98,7 +48,7 @@ def parse_line(text: str, class_count: int) -> tuple[int, np.ndarray]:
     number, coordinates = numbers[0], numbers[1:]
     if number != int(number) or not 0 <= number < class_count:
         raise RecordError(
-            'unknown class', f'class {tokens[0]} is unknown; the classes are numbered 0 to '
+            UNKNOWN_CLASS, f'class {tokens[0]} is unknown; the classes are numbered 0 to '
             f'{class_count - 1} (give all of them with --classes)')
     if len(coordinates) == 4:
         raise RecordError('box only', 'a box without an outline, of no use for segmentation')
@@ -116,7 +66,7 @@ def read_yolo_seg(source: Path, numbers: Sequence[int], images_stay: bool = Fals
     """Yields the images of a YOLO-seg data set, and what cannot be used.
 
     Args:
-        source: Directory of the data set.
+        source: Directory of the data set, or its data.yaml.
         numbers: Class index for each class number of the source.
         images_stay: The images will not be written, so that none can be turned upright.
         unlabelled: What an image without a label file is: ``skip`` lists it, ``background`` takes
@@ -127,7 +77,7 @@ def read_yolo_seg(source: Path, numbers: Sequence[int], images_stay: bool = Fals
         ConversionError: the layout is unknown.
     """
     folders = find_folders(source)
-    if folders[0].subset != UNSPLIT:
+    if source.is_dir() and folders[0].subset != UNSPLIT:
         yield from _strays(source, folders)
     for folder in folders:
         yield from _read_folder(folder, numbers, images_stay, unlabelled, quiet)
@@ -157,14 +107,14 @@ def _lines(text: str) -> list[tuple[int, str]]:
 def _read_folder(folder: YoloFolder, numbers: Sequence[int], images_stay: bool, unlabelled: str,
                  quiet: bool) -> Iterator[Reading]:
     images: dict[Path, list[Path]] = defaultdict(list)
-    for path in sorted(folder.images.rglob('*')):
+    for path in sorted(folder.files or folder.images.rglob('*')):
         if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
             images[path.relative_to(folder.images).with_suffix('')].append(path)
     labels = {path.relative_to(folder.labels).with_suffix(''): path
               for path in sorted(folder.labels.rglob('*.txt'))
               # Ultralytics and LabelImg leave the list of classes among the labels
               if path.name != 'classes.txt'}
-    for stem in sorted(labels.keys() - images.keys()):
+    for stem in sorted(labels.keys() - images.keys() if folder.files is None else ()):
         lines = _read_lines(labels[stem])
         reading = Reading(folder.subset, records=len(lines))
         reading.skip(labels[stem], '', 'missing image',
