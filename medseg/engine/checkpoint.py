@@ -1,140 +1,27 @@
-"""Reading checkpoints without running what they carry, and recognising fused ones."""
-import ast
+"""What checkpoints are here: weights that fit a model, plain or fused."""
+from __future__ import annotations
+
+import io
 import os
-import pickle
-import re
-import zipfile
-from logging import WARNING
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.hooks import EMAHook, Hook
-from mmengine.logging import print_log
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from medseg.errors import UserError
+from medseg.io import replacing
+
+from .checkpoint_file import CheckpointError, UnsafeCheckpointError, read_checkpoint
+
+__all__ = ['FUSED_KEY', 'CheckpointError', 'Fit', 'FuseBeforeLoadHook', 'UnsafeCheckpointError',
+           'is_fused', 'load_strictly', 'load_weights', 'match_form', 'read_checkpoint', 'restore',
+           'save_checkpoint', 'weights_of']
 
 #: Key of ``checkpoint['meta']`` that ``tools/models/fuse.py`` sets.
 FUSED_KEY = 'lmsfa_fused'
-_PLAIN_CALLS = {'dict', 'list', 'tuple', 'set', 'float'}
-
-
-class CheckpointError(UserError):
-    """A checkpoint cannot be used; the message names the file and the remedy."""
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint holds more than tensors and plain values."""
-
-
-def _siblings(path: Path) -> str:
-    """Other checkpoints of the same folder, newest first, as a hint."""
-    others = sorted((p for p in path.parent.glob('*.pth') if p.name != path.name),
-                    key=lambda p: p.stat().st_mtime, reverse=True)
-    names = ', '.join(str(p) for p in others[:3])
-    return f' Beside it: {names}.' if names else ''
-
-
-def _is_plain(node: ast.AST) -> bool:
-    """Whether an expression can only give a plain value."""
-    if isinstance(node, ast.Constant):
-        return True
-    if isinstance(node, ast.Name):
-        return node.id in {'inf', 'nan'}
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, (ast.USub, ast.UAdd)) and _is_plain(node.operand)
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return all(_is_plain(item) for item in node.elts)
-    if isinstance(node, ast.Dict):
-        return all(key is not None and _is_plain(key) for key in node.keys) and all(
-            _is_plain(value) for value in node.values)
-    if isinstance(node, ast.Call):
-        return (isinstance(node.func, ast.Name) and node.func.id in _PLAIN_CALLS
-                and all(_is_plain(item) for item in node.args)
-                and all(item.arg and _is_plain(item.value) for item in node.keywords))
-    return False
-
-
-def is_plain_config(text: str) -> bool:
-    """Whether a config's text only assigns plain values to names.
-
-    mmengine runs ``meta.config`` as Python when it resumes, and mmdet's inferencer ``meta.cfg``.
-    What mmengine writes itself is plain; anything else (imports, calls, ``_base_`` files,
-    ``{{templates}}``) could carry code.
-
-    Args:
-        text (str): ``checkpoint['meta']['config']`` or ``['cfg']``.
-    """
-    if '{{' in text:
-        return False
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    for node in tree.body:
-        if not isinstance(node, ast.Assign) or not _is_plain(node.value):
-            return False
-        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        if len(names) != len(node.targets) or '_base_' in names:
-            return False
-    return True
-
-
-def _withhold_code(checkpoint: Any, filename: str) -> None:
-    """Take config texts that are more than plain values out of a checkpoint's meta."""
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    for key in ('cfg', 'config') if isinstance(meta, dict) else ():
-        if key in meta and not (isinstance(meta[key], str) and is_plain_config(meta[key])):
-            del meta[key]
-            print_log(f'{filename}: its `meta.{key}` is more than plain values and is ignored, '
-                      'because mmengine would run it as Python', logger='current', level=WARNING)
-
-
-def read_checkpoint(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
-    """Load a local checkpoint with ``weights_only=True``, whatever the environment says.
-
-    Args:
-        filename (str | os.PathLike): The file.
-        map_location: As in :func:`torch.load`.
-
-    Returns:
-        The loaded object, in general a dict with ``state_dict`` and ``meta``.
-
-    Raises:
-        CheckpointError: The file is missing or damaged.
-        UnsafeCheckpointError: The file would run code on loading.
-    """
-    path = Path(filename).expanduser()
-    if not path.is_file():
-        raise CheckpointError(f'{path}: no such checkpoint; check the path, or train one with '
-                              f'tools/train.py.{_siblings(path)}')
-    with open(path, 'rb') as file:
-        head = file.read(4)
-    if head == b'PK\x03\x04' and not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f'{path}: the checkpoint is cut short ({path.stat().st_size} bytes; its end is '
-            f'missing), as after an interrupted copy or a full disk. Copy it again or use an '
-            f'earlier one.{_siblings(path)}')
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'(?:GLOBAL|class|global:?)\s+([A-Za-z_][\w.]*\.[\w.]+)', str(error))
-        if 'Unsupported' in str(error) or 'Trying to' in str(error):
-            what = f' (it asks for `{found.group(1)}`)' if found else ''
-            raise UnsafeCheckpointError(
-                f'{path}: refused, because the file carries code or objects beside its '
-                f'weights{what} and loading them could run a program. Nothing was run. Use a '
-                'checkpoint from a source you trust, saved as a plain state_dict.') from error
-        raise CheckpointError(f'{path}: not a PyTorch checkpoint, or damaged: '
-                              f'{str(error).splitlines()[0]}') from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        raise CheckpointError(
-            f'{path}: the checkpoint is damaged ({path.stat().st_size} bytes): '
-            f'{str(error).splitlines()[0] if str(error) else type(error).__name__}. Copy it '
-            f'again or use an earlier one.{_siblings(path)}') from error
-    _withhold_code(checkpoint, str(path))
-    return checkpoint
 
 
 def is_fused(checkpoint: Any) -> bool:
@@ -160,27 +47,114 @@ def match_form(model: nn.Module, checkpoint: Any) -> nn.Module:
     return model
 
 
-def load_strictly(model: nn.Module, checkpoint: Any, name: str | os.PathLike) -> None:
+@dataclass(frozen=True)
+class Fit:
+    """How a checkpoint's tensors and a model's go together.
+
+    Attributes:
+        loaded (list[str]): In both, of one shape.
+        missing (list[str]): In the model alone; they keep what they had.
+        unknown (list[str]): In the file alone.
+        reshaped (list[str]): In both, of different shapes, with these in words.
+    """
+
+    loaded: list[str]
+    missing: list[str]
+    unknown: list[str]
+    reshaped: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is missing, left over or of another shape."""
+        return not (self.missing or self.unknown or self.reshaped)
+
+    def describe(self, most: int = 3) -> str:
+        """One sentence; of each kind the first ``most`` names."""
+        total = len(self.loaded) + len(self.missing) + len(self.reshaped)
+        parts = [f'{len(self.loaded)} of the {total} tensors of the model are in it']
+        for names, what in ((self.reshaped, 'of another shape'), (self.missing, 'missing'),
+                            (self.unknown, 'unknown to the model')):
+            if names:
+                more = ' ...' if len(names) > most else ''
+                parts.append(f'{len(names)} {what}: {", ".join(names[:most])}{more}')
+        return '; '.join(parts)
+
+
+def weights_of(checkpoint: Any, name: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """A checkpoint's weights by name.
+
+    Args:
+        checkpoint: What :func:`read_checkpoint` gave: a dict with ``state_dict``, or that itself.
+        name (str | os.PathLike): The file, for messages.
+
+    Raises:
+        CheckpointError: It holds none.
+    """
+    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict) or not state or not all(
+            isinstance(key, str) and isinstance(value, torch.Tensor)
+            for key, value in state.items()):
+        raise CheckpointError(f'{name}: holds no weights (`state_dict`)')
+    return {key.removeprefix('module.'): value for key, value in state.items()}
+
+
+def load_weights(model: nn.Module, checkpoint: Any, name: str | os.PathLike,
+                 partial: bool = False) -> Fit:
     """Load a checkpoint's weights, refusing any that are missing, left over or of another shape.
 
     Args:
         model (nn.Module): Model in the checkpoint's form; see :func:`match_form`.
         checkpoint: What :func:`read_checkpoint` gave.
         name (str | os.PathLike): The file, for messages.
+        partial (bool): Load what fits; the rest of the model stays as it is.
 
     Raises:
-        CheckpointError: The checkpoint holds no weights or does not fit.
+        CheckpointError: The checkpoint holds no weights, does not fit, or, with ``partial``, has
+            nothing that fits. The model may have changed then.
     """
-    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f'{name}: holds no weights (`state_dict`)')
-    try:
-        model.load_state_dict({key.removeprefix('module.'): value
-                               for key, value in state.items()})
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise CheckpointError(f'{name}: does not fit the config: {first[:200]} ... Name the '
-                              'config that it was trained with.') from error
+    state, own = weights_of(checkpoint, name), model.state_dict()
+    odd = {key: f'{key} {tuple(value.shape)}, here {tuple(own[key].shape)}'
+           for key, value in state.items() if key in own and own[key].shape != value.shape}
+    state = {key: value for key, value in state.items() if key not in odd}
+    result = model.load_state_dict(state, strict=False)
+    unknown = set(result.unexpected_keys)
+    fit = Fit([key for key in state if key not in unknown],
+              [key for key in result.missing_keys if key not in odd], list(unknown),
+              list(odd.values()))
+    remedy = 'Name the config that it was trained with'
+    if not fit.loaded:
+        raise CheckpointError(f'{name}: does not fit the config at all: {fit.describe()}. {remedy}')
+    if not (partial or fit.complete):
+        hint = ' (another number of classes?)' if odd and not (fit.missing or unknown) else ''
+        raise CheckpointError(f'{name}: does not fit the config: {fit.describe()}{hint}. {remedy}; '
+                              'to start a training from the part that fits: tools/train.py '
+                              '--partial-weights')
+    return fit
+
+
+def load_strictly(model: nn.Module, checkpoint: Any, name: str | os.PathLike) -> None:
+    """:func:`load_weights`, all of them."""
+    load_weights(model, checkpoint, name)
+
+
+def restore(model: nn.Module, filename: str | os.PathLike) -> dict:
+    """Give a model the weights of a checkpoint, plain or fused.
+
+    Args:
+        model (nn.Module): Model built from the checkpoint's config; fused in place where the
+            checkpoint is.
+        filename (str | os.PathLike): A file, or an address that mmengine knows.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        CheckpointError: It cannot be read or does not fit.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(str(filename), map_location='cpu',
+                                                  logger='silent')
+    load_strictly(match_form(model, checkpoint), checkpoint, filename)
+    return checkpoint
 
 
 def save_checkpoint(checkpoint: dict, out: Path) -> None:
@@ -189,14 +163,17 @@ def save_checkpoint(checkpoint: dict, out: Path) -> None:
     Args:
         checkpoint (dict): ``meta`` and ``state_dict``.
         out (Path): File to write; missing folders are made.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
-    try:
-        torch.save(checkpoint, part)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    # In memory first: PyTorch's own writer hides why a file cannot be written.
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    with replacing(out) as part, open(part, 'wb') as file:
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class FuseBeforeLoadHook(Hook):

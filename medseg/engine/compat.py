@@ -7,23 +7,21 @@ answers; delete it when that is fixed in the oldest version supported.
 import functools
 import importlib
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import mmengine
-import numpy as np
 import torch
 from mmengine.device import is_mlu_available, is_musa_available, is_npu_available
 from mmengine.dist import utils as dist_utils
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.utils import digit_version
 
-from medseg.engine.checkpoint import read_checkpoint
+from medseg.engine.checkpoint_file import read_checkpoint
 from medseg.errors import UserError
 
 MIN_TORCH = '2.6'
@@ -59,40 +57,6 @@ def check_stack() -> None:
             f'mmcv has no compiled ops for torch {torch.__version__} ({error}); build them with '
             '`make install`, or: pip uninstall mmcv mmcv-lite; MMCV_WITH_OPS=1 pip install '
             '--no-cache-dir --no-build-isolation --no-deps mmcv==2.1.0') from error
-
-
-def allow_mmengine_checkpoint_types() -> None:
-    """Let ``weights_only=True`` load what mmengine itself puts in a training checkpoint.
-
-    Since torch 2.6 that is the default, and mmengine's history buffers and numpy scalars are not
-    on PyTorch's list, so resuming fails with ``UnpicklingError``.
-    Upstream: open-mmlab/mmengine issue 1655 and pull request 1650.
-    """
-    if not _mmengine_is_broken():
-        return
-    reconstruct, scalar = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    allowed: list[Any] = [
-        HistoryBuffer, np.ndarray, np.dtype,
-        *(type(np.dtype(code)) for code in ('float64', 'float32', 'int64', 'int32', 'bool')),
-        (_history_buffer_method, 'builtins.getattr')]
-    # Under the names of numpy 1 and of numpy 2, so that a checkpoint moves between them.
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
-    torch.serialization.add_safe_globals(allowed)
-
-
-def _history_buffer_method(owner: type, name: str) -> Any:
-    """Stand for ``getattr`` in a checkpoint, for the one thing mmengine uses it for.
-
-    A history buffer holds its own statistics functions, which pickle writes as
-    ``getattr(HistoryBuffer, 'mean')``. The real ``getattr`` would reach everything else too.
-
-    Raises:
-        pickle.UnpicklingError: On any other object or name.
-    """
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError(f'Unsupported operand: getattr of {owner!r}, {name!r}')
-    return getattr(owner, name)
 
 
 def load_checkpoints_without_code() -> None:
@@ -184,6 +148,5 @@ def setup() -> None:
         StackError: See :func:`check_stack`.
     """
     check_stack()
-    allow_mmengine_checkpoint_types()
     load_checkpoints_without_code()
     distribute_on_cpu()

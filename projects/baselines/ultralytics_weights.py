@@ -1,6 +1,6 @@
 """Weights of Ultralytics' YOLOv8-seg and YOLO11-seg (n, s) under this project's names.
 
-Ultralytics is no dependency and is not imported; :mod:`.inert_pickle` reads its files.
+Ultralytics is no dependency and is not imported; :mod:`medseg.engine.whole_model` reads its files.
 """
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import projects.lmsfa.models  # noqa: F401
-from medseg.engine.checkpoint import CheckpointError
-from medseg.engine.inert_pickle import Inert, InertFile, attribute
+from medseg.engine.checkpoint_file import CheckpointError, check_finite
+from medseg.engine.whole_model import Record, attribute, modules, read_whole_model, state_dict
 from medseg.models.c2f import DarknetUnit
 from medseg.models.sppf import SPPF
 
@@ -67,7 +67,7 @@ class UltralyticsWeights:
     path: str
     tensors: dict[str, Tensor]
     classes: tuple[str, ...] | None = None
-    modules: dict[str, Inert] = field(default_factory=dict)
+    modules: dict[str, Record] = field(default_factory=dict)
 
     @property
     def head(self) -> int:
@@ -86,7 +86,7 @@ class UltralyticsWeights:
         return None if found is None else _kind(found) == 'Identity'
 
 
-def _kind(module: Inert) -> str:
+def _kind(module: Record) -> str:
     return module.origin.rsplit('.', 1)[-1]
 
 
@@ -100,21 +100,20 @@ def read_weights(path: str | Path) -> UltralyticsWeights:
     Raises:
         CheckpointError: The file cannot be read or holds no weights.
     """
-    file = InertFile(path)
-    root = file.root
+    root = read_whole_model(path)
     if isinstance(root, dict):
         root = next((root[key] for key in ('ema', 'model', 'state_dict')
-                     if isinstance(root.get(key), (Inert, dict))), root)
-    modules, names = {}, None
-    if isinstance(root, Inert):
-        tensors, modules = file.state_dict(root), dict(file.modules(root))
+                     if isinstance(root.get(key), (Record, dict))), root)
+    found, names = {}, None
+    if isinstance(root, Record):
+        tensors, found = state_dict(root), dict(modules(root))
         names = attribute(root, 'names')
     else:
-        tensors = {key: file.tensor(value) for key, value in root.items()
-                   } if isinstance(root, dict) else {}
-        tensors = {key: value for key, value in tensors.items() if value is not None}
+        tensors = {key: value for key, value in root.items() if isinstance(value, Tensor)
+                   and isinstance(key, str)} if isinstance(root, dict) else {}
     if not tensors:
         raise CheckpointError(f'{path}: holds no weights: neither a model nor a state dict')
+    check_finite(tensors, Path(path))
     # `model.0.` whatever wraps the network: DataParallel, or the YOLO object itself.
     tensors = {re.sub(r'^(?:module\.|model\.)*(?=\d+\.)', 'model.', key):
                value.float() if value.is_floating_point() else value
@@ -122,7 +121,7 @@ def read_weights(path: str | Path) -> UltralyticsWeights:
     odd = next((key for key in tensors if not re.match(r'model\.\d+\.', key)), None)
     if odd is not None:
         raise CheckpointError(f'{path}: ' + _NO_SEGMENTATION.format(f'it has a tensor {odd}'))
-    return UltralyticsWeights(str(path), tensors, _class_names(names), modules)
+    return UltralyticsWeights(str(path), tensors, _class_names(names), found)
 
 
 def _class_names(names: object) -> tuple[str, ...] | None:

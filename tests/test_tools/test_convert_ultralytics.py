@@ -284,7 +284,7 @@ def test_wrong_input(error_of, source, save, tmp_path):
     assert 'is a folder' in error_of(TOOL, path, tmp_path)
     assert 'is yolov8n-seg, not yolo11s-seg' in error_of(TOOL, path, out, '--model', 'yolo11s-seg')
     assert 'must be at least 1' in error_of(TOOL, path, out, '--num-classes', '0')
-    assert 'no such file' in error_of(TOOL, tmp_path / 'none.pt', out)
+    assert 'no such checkpoint' in error_of(TOOL, tmp_path / 'none.pt', out)
     assert [p.name for p in tmp_path.iterdir()] == ['source.pt']
 
 

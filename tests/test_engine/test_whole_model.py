@@ -1,17 +1,22 @@
-"""medseg/engine/inert_pickle.py: files of whole models are read, and nothing runs."""
+"""medseg/engine/whole_model.py: files of whole models are read, and nothing runs."""
 import builtins
 import os
 import pickle
 import sys
 import types
-import zipfile
 
 import pytest
 import torch
 from torch import nn
 
 from medseg.engine.checkpoint import CheckpointError, UnsafeCheckpointError
-from medseg.engine.inert_pickle import InertFile, attribute
+from medseg.engine.whole_model import (
+    Record,
+    attribute,
+    modules,
+    read_whole_model,
+    state_dict,
+)
 
 
 class Gone(nn.Module):
@@ -63,17 +68,17 @@ def save(tmp_path):
 def test_module(save):
     """Tensors as ``state_dict`` gives them, and plain attributes."""
     module = Gone()
-    file = InertFile(save(module.half()))
-    assert file.root.origin.endswith('.Gone') and not isinstance(file.root, Gone)
-    state = file.state_dict(file.root)
+    root = read_whole_model(save(module.half()))
+    assert isinstance(root, Record) and root.origin.endswith('.Gone')
+    state = state_dict(root)
     assert list(state) == list(module.state_dict())
     assert 'dropped' not in state and 'norm.running_var' in state
     for key, value in module.state_dict().items():
         assert state[key].dtype == value.dtype and torch.equal(state[key], value)
-    assert attribute(file.root, 'names') == {0: 'bone', 1: 'nerve'}
-    modules = dict(file.modules(file.root))
-    assert list(modules) == ['', 'norm']
-    assert attribute(modules['norm'], 'eps') == 0.5
+    assert attribute(root, 'names') == {0: 'bone', 1: 'nerve'}
+    found = dict(modules(root))
+    assert list(found) == ['', 'norm']
+    assert attribute(found['norm'], 'eps') == 0.5
 
 
 @pytest.mark.parametrize(('function', 'args', 'name'), [
@@ -84,8 +89,8 @@ def test_attacks_are_refused(function, args, name, save, tmp_path):
     marker = tmp_path / 'ran'
     attack = _Call(function, args.format(marker), *(['w'] if function is open else []))
     path = save(dict(model=Gone(), attack=attack))
-    with pytest.raises(UnsafeCheckpointError, match=f'source.pt: asks to call .*{name}'):
-        InertFile(path)
+    with pytest.raises(UnsafeCheckpointError, match=f'source.pt: refused, .*asks for `.*{name}`'):
+        read_whole_model(path)
     assert [p.name for p in tmp_path.iterdir()] == ['source.pt']
 
 
@@ -96,12 +101,12 @@ def test_unknown_code_is_inert(save, tmp_path):
     sly = _Call(getattr, _Call(getattr, 'text', '__class__'), '__mro__')
     module = Gone()
     module.criterion = call
-    file = InertFile(save(dict(model=module, args=call, sly=sly)))
+    root = read_whole_model(save(dict(model=module, args=call, sly=sly)))
     assert not marker.exists() and 'intruder' not in sys.modules
-    assert file.root['args'].origin == 'intruder.leave' and file.root['args'].args == (str(marker),)
-    assert file.root['sly'].origin.endswith('.getattr')
-    assert file.root['sly'].args[0].args == ('text', '__class__')
-    assert attribute(file.root['model'], 'criterion').origin == 'intruder.leave'
+    assert root['args'].origin == 'intruder.leave' and root['args'].args == (str(marker),)
+    assert root['sly'].origin.endswith('.getattr')
+    assert root['sly'].args[0].args == ('text', '__class__')
+    assert attribute(root['model'], 'criterion').origin == 'intruder.leave'
 
 
 def test_the_attack_is_real(tmp_path):
@@ -111,29 +116,28 @@ def test_the_attack_is_real(tmp_path):
     del sys.modules['intruder']
 
 
-def test_damaged_files(save, tmp_path):
-    plain = save({'model.0.conv.weight': torch.arange(12.).view(3, 4).t(), 'n': torch.tensor(5)})
-    state = InertFile(plain)
-    assert torch.equal(state.tensor(state.root['model.0.conv.weight']),
-                       torch.arange(12.).view(3, 4).t())
-    assert state.tensor(state.root['n']).item() == 5
+def test_plain_tensors(save):
+    content = {'model.0.conv.weight': torch.arange(12.).view(3, 4).t(), 'n': torch.tensor(5)}
+    state = read_whole_model(save(content))
+    assert torch.equal(state['model.0.conv.weight'], content['model.0.conv.weight'])
+    assert state['n'].item() == 5
 
-    def rewritten(name: str, edit, **options):
-        path = tmp_path / name
-        with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, 'w', **options) as new:
-            for item in old.namelist():
-                new.writestr(item, edit(item, old.read(item)))
-        return path
 
-    short = InertFile(rewritten('short.pt', lambda n, d: d[:8] if '/data/0' in n else d))
-    with pytest.raises(CheckpointError, match='short.pt: holds a damaged tensor'):
-        short.tensor(short.root['model.0.conv.weight'])
-    for name, edit, options, message in (
-            ('cut.pt', lambda n, d: d[:-9] if 'data.pkl' in n else d, {}, 'is damaged'),
-            ('big.pt', lambda n, d: b'big' if 'byteorder' in n else d, {}, 'big-endian'),
-            ('packed.pt', lambda n, d: d, dict(compression=zipfile.ZIP_DEFLATED), 'holds no')):
-        with pytest.raises(CheckpointError, match=message):
-            InertFile(rewritten(name, edit, **options))
-    (tmp_path / 'text.pt').write_text('not a model')
-    with pytest.raises(CheckpointError, match="not in PyTorch's zip format"):
-        InertFile(tmp_path / 'text.pt')
+def test_modules_without_end(save):
+    """A module that holds itself, and a small file that describes 2^60 modules."""
+    root = Record()
+    root.state = {'_modules': {'again': root}}
+    with pytest.raises(CheckpointError, match='nested without end'):
+        state_dict(root)
+    for _ in range(60):
+        parent = Record()
+        parent.state = {'_modules': {'a': root, 'b': root}}
+        root = parent
+    with pytest.raises(CheckpointError, match='nested without end'):
+        list(modules(root))
+
+
+def test_what_pytorch_would_make_of_any_size_is_refused(save):
+    """PyTorch trusts these names; whole models have no use for them."""
+    with pytest.raises(CheckpointError, match='holds builtins.bytearray'):
+        read_whole_model(save(dict(model=Gone(), more=bytearray(8))))
