@@ -3,23 +3,28 @@
 The one convention: FLOPs are 2 x multiply-accumulates of convolutions, linear layers and matrix
 products at the benchmark's size (``medseg/benchmark/complexity.py``).
 
-The paper mixes three:
+The LMSF-A paper mixes three:
 
 - LMSF-A and the YOLO models: FLOPs at 640x640 with transposed convolutions counted stride^2 times
   (``paper_flops.py``).
 - Mask R-CNN, Swin, Mask2Former and ConvNeXt: MACs, not FLOPs, at 1280x800, the default of mmdet's
   own counter.
 - YOLACT: MACs at 550x550.
+
+The HRMedSeg paper counts as thop does (``thop_convention.py``), at 1024x1024.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmengine.config import Config
+from torch import nn
 
 from medseg.benchmark.complexity import build_model, count
 
 from .paper_flops import paper_flops
+from .thop_convention import thop_macs
 
 
 @dataclass(frozen=True)
@@ -28,22 +33,31 @@ class Convention:
 
     Attributes:
         height, width (int): Of the input in pixels.
-        yolo (bool): FLOPs as ``paper_flops.py`` counts them; else MACs.
+        operations: From a model, a height and a width to the number.
         text (str): For readers.
     """
 
     height: int
     width: int
-    yolo: bool
+    operations: Callable[[nn.Module, int, int], int]
     text: str
 
 
-_MMDET = Convention(800, 1280, False, 'MACs at 1280x800')
+def _macs(model: nn.Module, height: int, width: int) -> int:
+    return count(model, height, width).macs
+
+
+def _yolo_flops(model: nn.Module, height: int, width: int) -> int:
+    return paper_flops(model, count(model, height, width))
+
+
+_MMDET = Convention(800, 1280, _macs, 'MACs at 1280x800')
 #: By type of detector; all others are counted as mmdet counts.
 CONVENTIONS = {
     'SingleStageInstanceSegmentor': Convention(
-        640, 640, True, 'FLOPs at 640x640 with transposed convolutions counted stride^2 times'),
-    'YOLACT': Convention(550, 550, False, 'MACs at 550x550'),
+        640, 640, _yolo_flops, 'FLOPs at 640x640 with transposed convolutions counted stride^2 times'),
+    'YOLACT': Convention(550, 550, _macs, 'MACs at 550x550'),
+    'HRMedSeg': Convention(1024, 1024, thop_macs, 'MACs at 1024x1024 as thop counts them'),
 }
 
 
@@ -66,8 +80,7 @@ def complexity(config: Config, size: int) -> dict:
     model = build_model(config)
     plain = count(model, size, size)
     convention = paper_convention(config)
-    theirs = count(model, convention.height, convention.width)
-    own = paper_flops(model, theirs) if convention.yolo else theirs.macs
+    own = convention.operations(model, convention.height, convention.width)
     fused = count(model, size, size, fuse=True)
     return dict(
         parameters=plain.parameters, macs=plain.macs, flops=plain.flops,

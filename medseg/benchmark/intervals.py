@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,7 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from medseg.data.coco_file import read_json
-from medseg.data.convert.records import ConversionError
-from medseg.data.splitting import patients_by_pattern
+from medseg.data.patients import patient_groups
 from medseg.metrics.boundary import BoundaryCOCOeval
 from medseg.metrics.fast_cocoeval import FastCOCOeval, results_to_coco
 from medseg.metrics.instance_scores import complete_annotations
@@ -75,18 +73,6 @@ class Matches:
     contours: tuple[ClassContours, ...] = ()
 
 
-def patients(images: Sequence[dict]) -> list[str] | None:
-    """Patient of each COCO image; None where they are not told, or are all different."""
-    if all('patient' in image for image in images):
-        found = [str(image['patient']) for image in images]
-    else:
-        try:
-            found = patients_by_pattern([image['file_name'] for image in images])
-        except ConversionError:
-            return None
-    return found if 1 < len(set(found)) < len(found) else None
-
-
 def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100,
           nsd_tolerance: float | None = None) -> Matches:
     """Match predictions once; everything else is computed from this.
@@ -123,11 +109,10 @@ def match(coco: COCO, records: list[dict], kind: str, max_dets: int = 100,
         classes.append(ClassMatches(
             np.concatenate([np.zeros(0, np.int64), *images])[order], scores[order],
             hits[:, order], ~ignored[:, order], targets))
-    known = patients([coco.imgs[i] for i in ids])
-    groups = np.unique(known, return_inverse=True)[1] if known else np.arange(len(ids))
+    groups, unit = patient_groups([coco.imgs[i] for i in ids])
     names = tuple(coco.cats[c]['name'] for c in evaluator.params.catIds)
     contours = () if nsd_tolerance is None else _contours(evaluator, max_dets, nsd_tolerance)
-    return Matches(tuple(classes), names, groups, 'patient' if known else 'image', contours)
+    return Matches(tuple(classes), names, groups, unit, contours)
 
 
 def _contours(evaluator: FastCOCOeval, max_dets: int, tolerance: float

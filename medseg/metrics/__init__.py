@@ -1,4 +1,4 @@
-"""Evaluation. Importing it registers ``PELDMetric`` where MMDetection is installed.
+"""Evaluation. Importing it registers the metrics where MMDetection is installed.
 
 The figures themselves (``instance_scores``, ``precision_recall``, ``boundary``,
 ``surface_distance``) need numpy, OpenCV and pycocotools only.
@@ -7,3 +7,4 @@ from importlib.util import find_spec
 
 if find_spec('mmdet') is not None:
     from .peld_metric import PELDMetric  # noqa: F401
+    from .semantic_metric import SemanticMetric  # noqa: F401

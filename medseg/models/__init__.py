@@ -1,4 +1,4 @@
-"""Prototype-mask models: what more than one project builds on. Importing registers them all."""
+"""What more than one project builds on. Importing registers all of it."""
 from .box_mask_loss import BoxMaskLoss
 from .c2f import C2f, DarknetUnit
 from .inside_first_assigner import InsideFirstAssigner

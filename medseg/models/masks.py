@@ -72,6 +72,32 @@ def decode_masks(protos: Tensor, coeffs: Tensor, bboxes: Tensor, out_shape: tupl
     return masks
 
 
+def resample(maps: Tensor, out_shape: tuple[int, int], scale: tuple[float, float]) -> Tensor:
+    """Whole maps at the output size, bilinearly (``align_corners=False``, edges repeated).
+
+    Pixel centres are mapped through the exact scale, so that neither padding nor the rounding of
+    a resized image's size shifts anything. One axis after the other, by two rows or columns each.
+
+    Args:
+        maps (Tensor): (K, h, w) float.
+        out_shape (tuple[int, int]): Height and width of the output.
+        scale (tuple[float, float]): Map pixels an output pixel, as (x, y).
+
+    Returns:
+        Tensor: (K, *out_shape).
+    """
+    for dim, length, step in ((1, out_shape[0], scale[1]), (2, out_shape[1], scale[0])):
+        size = maps.shape[dim]
+        centre = (torch.arange(length, device=maps.device) + 0.5) * step - 0.5
+        centre = centre.clamp(0, size - 1)
+        low = centre.floor().long()
+        fraction = (centre - low).to(maps).reshape(-1, *[1] * (2 - dim))
+        first = maps.index_select(dim, low)
+        second = maps.index_select(dim, (low + 1).clamp(max=size - 1))
+        maps = torch.lerp(first, second, fraction)
+    return maps
+
+
 def valid_area(batch_data_samples: SampleList, size: tuple[int, int], images: Tensor) -> Tensor:
     """Where a map looks at the image and not at its padding.
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from medseg.benchmark.intervals import bootstrap, curve, match, patients, summary
+from medseg.benchmark.intervals import bootstrap, curve, match, summary
+from medseg.data.patients import patients
 from medseg.metrics.instance_scores import complete_annotations, score_instances
 
 
