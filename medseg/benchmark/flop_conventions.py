@@ -55,7 +55,8 @@ _MMDET = Convention(800, 1280, _macs, 'MACs at 1280x800')
 #: By type of detector; all others are counted as mmdet counts.
 CONVENTIONS = {
     'SingleStageInstanceSegmentor': Convention(
-        640, 640, _yolo_flops, 'FLOPs at 640x640 with transposed convolutions counted stride^2 times'),
+        640, 640, _yolo_flops,
+        'FLOPs at 640x640 with transposed convolutions counted stride^2 times'),
     'YOLACT': Convention(550, 550, _macs, 'MACs at 550x550'),
     'HRMedSeg': Convention(1024, 1024, thop_macs, 'MACs at 1024x1024 as thop counts them'),
 }

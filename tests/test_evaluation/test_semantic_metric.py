@@ -89,7 +89,8 @@ def test_best_threshold_is_the_lowest_of_the_best():
     """The wrong square has 0.3, the weakest right one 0.6."""
     threshold, dice = best_threshold(truth(), RECORDS, **SCORED)
     assert threshold == 0.35
-    assert dice == pytest.approx(score_areas(truth(), RECORDS, score_thr=0.5, **SCORED).mean('dice'))
+    table = score_areas(truth(), RECORDS, score_thr=0.5, **SCORED)
+    assert dice == pytest.approx(table.mean('dice'))
 
 
 def test_draws_are_of_patients_and_paired():
