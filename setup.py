@@ -36,5 +36,6 @@ setup(
         'deploy': read_requirements('deploy'),
         'dev': read_requirements('dev'),
         'tests': read_requirements('tests'),
+        'volumes': read_requirements('volumes'),
     },
 )

@@ -116,8 +116,8 @@ if [ -n "${TORCH_INDEX:-}" ]; then
     pip_install --index-url "$TORCH_INDEX" "$(grep -oE '^torch==[^ ]+' requirements/runtime.txt)"
 fi
 pip_install -r requirements/runtime.txt -r requirements/tests.txt -r requirements/dev.txt \
-    -r requirements/deploy.txt -r requirements/live.txt
-pip_install --no-deps -r requirements/openmmlab.txt
+    -r requirements/deploy.txt -r requirements/live.txt -r requirements/volumes.txt
+pip_install --no-deps -r requirements/openmmlab.txt -r requirements/volumes-data.txt
 if ! has_ops; then
     if [ "$FORCE_CUDA" = 1 ]; then
         command -v nvcc >/dev/null || fail 'FORCE_CUDA=1 needs nvcc, and it is missing' \

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from medseg.data.generated_folder import claim
+
 from .labelme_writer import write_pair
 from .plan import CLASSES
 from .render import jpeg_quality, render_frame
@@ -58,29 +60,6 @@ def _settings(seed: int, frames: int, size: tuple[int, int]) -> dict:
             'width': size[0], 'height': size[1]}
 
 
-def _claim(out: Path, settings: dict, overwrite: bool) -> None:
-    """Make the folder ours, or refuse it."""
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f'{out}: is a file; name a folder')
-    marker = out / MARKER
-    if marker.exists():
-        found = json.loads(marker.read_text(encoding='utf-8'))
-        if found != settings and not overwrite:
-            keys = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
-            what = ', '.join(f'{k} {found.get(k)} (now {settings.get(k)})' for k in keys)
-            raise FileExistsError(
-                f'{out}: was made with other settings: {what}; name another folder, or make it '
-                'anew with --overwrite')
-    elif out.exists() and any(out.iterdir()) and not overwrite:
-        raise FileExistsError(
-            f'{out}: is not empty and was not made by this tool; name another folder, or write '
-            'into it with --overwrite (files of the same name are replaced, others stay)')
-    out.mkdir(parents=True, exist_ok=True)
-    temporary = marker.with_name(f'.{MARKER}.tmp')
-    temporary.write_text(json.dumps(settings, indent=1), encoding='utf-8')
-    temporary.replace(marker)
-
-
 def _finished(out: Path, stem: str) -> bool:
     """Whether a pair is there; the JSON is written last."""
     return (out / f'{stem}.json').exists() and (out / f'{stem}.jpg').exists()
@@ -128,9 +107,8 @@ def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 
         raise ValueError('patients, frames and workers start at 1, the seed at 0, the size at '
                          f'96x96; got {patients}, {frames}, {workers}, {seed}, {size}')
     out, total = Path(out), patients * frames
-    fresh = overwrite or not (out / MARKER).exists()
-    _claim(out, _settings(seed, frames, size), overwrite)
-    if fresh:  # a record left by other settings must not pass for a finished one if we stop early
+    if claim(out, MARKER, _settings(seed, frames, size), overwrite):
+        # A record left by other settings must not pass for a finished one if we stop early.
         missing = {p: tuple(range(1, frames + 1)) for p in range(1, patients + 1)}
         for patient in missing:
             for frame in missing[patient]:

@@ -1,0 +1,1 @@
+"""Volumes: the synthetic brain, readers of the field's folders, the data set for training."""
