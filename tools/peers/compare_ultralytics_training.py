@@ -22,6 +22,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from mmengine.config import DictAction
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
@@ -42,12 +43,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--peer-model', default='yolov8n-seg.yaml')
     parser.add_argument('--peer-data', type=Path,
                         help='data.yaml of the same images, to compare the augmentations')
-    parser.add_argument('--peer-options', nargs='*', default=[
-        'optimizer=AdamW', 'lr0=0.002', 'nbs=8', 'batch=8', 'epochs=30'], metavar='KEY=VALUE',
-        help='settings of the training it is compared with (default: %(default)s)')
+    parser.add_argument('--peer-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        default=dict(optimizer='AdamW', lr0=0.002, nbs=8, batch=8, epochs=30),
+                        help='settings of the training it is compared with (default: %(default)s)')
     parser.add_argument('--samples', type=int, default=200,
                         help='augmented images of each to take statistics of (default: 200)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
     return parser.parse_args(argv)
 
 
@@ -181,7 +183,6 @@ def their_learning_rate(settings: SimpleNamespace, step: int, per_epoch: int, bi
 
 def our_learning_rates(runner: Runner) -> list[tuple[float, float]]:
     """Learning rates of a weight and of a bias at each step, by the config's own schedulers."""
-    runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     schedulers = runner.build_param_scheduler(runner.param_schedulers)
     hooks = [hook for hook in runner.hooks if type(hook).__name__ == 'BiasWarmupHook']
@@ -189,8 +190,9 @@ def our_learning_rates(runner: Runner) -> list[tuple[float, float]]:
         hook.before_train(runner)
     names = {id(p): name for name, p in runner.model.named_parameters()}
     groups = runner.optim_wrapper.param_groups
-    weight, bias = (next(group for group in groups if names[id(group['params'][0])].endswith(end))
-                    for end in ('conv.weight', 'conv.bias'))
+    weight, bias = (next(group for group in groups
+                         if names.get(id(group['params'][0]), '').endswith(end))
+                    for end in ('conv.weight', '.bias'))
     rates = []
     for step in range(runner.max_iters):
         runner.train_loop._iter = step
@@ -215,30 +217,27 @@ def compare_schedule(runner: Runner, settings: SimpleNamespace, theirs: torch.nn
         for step in sorted({0, per_epoch // 2, per_epoch, 2 * per_epoch, 3 * per_epoch, last // 2,
                             last})])
     hook = next((hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook'), None)
-    shares = []
+    ours = [0.0] * len(rates)  # without averaging the last step is all
     if hook is not None:
-        cfg = hook.ema_cfg
-        kept = [1 - ((1 - cfg['momentum']) * math.exp(-(1 + t) / cfg['gamma']) + cfg['momentum'])
-                for t in range(last + 1)]
-        shares.append(kept)
+        momentum, gamma = hook.ema_cfg['momentum'], hook.ema_cfg['gamma']
+        ours = [(1 - momentum) * (1 - math.exp(-(1 + t) / gamma)) for t in range(len(rates))]
     decay = ModelEMA(theirs).decay
-    shares.append([decay(t + 1) for t in range(last + 1)])
-    show('Averaged weights: share of the last steps in the average', ('last steps', 'ours',
-         'theirs'), [(steps, *(1 - math.prod(kept[-steps:]) for kept in reversed(shares[::-1])))
-                     for steps in (1, 10, 100, per_epoch)])
+    kept = ours, [decay(t + 1) for t in range(len(rates))]
+    show('Averaged weights: what the last steps make up', ('last steps', 'ours', 'theirs'), [
+        (steps, *(1 - math.prod(part[-steps:]) for part in kept))
+        for steps in (1, 10, per_epoch, 3 * per_epoch)])
 
 
 def statistics(images: list[np.ndarray], sides: list[np.ndarray]) -> list[float]:
     """Figures of augmented images (H, W, 3) uint8 BGR and of their boxes' sides (n, 2)."""
     import cv2
     hsv = [cv2.cvtColor(image, cv2.COLOR_BGR2HSV) for image in images]
-    padding = [float((image == 114).all(-1).mean()) for image in images]
     size = np.sqrt(np.concatenate(sides).prod(1))
     value = np.array([part[..., 2].mean() for part in hsv])
     return [float(np.mean([len(part) for part in sides])), float(np.median(size)),
             float((size < 8).mean()), float((size > 32).mean()), float(value.mean()),
             float(value.std()), float(np.mean([part[..., 2].std() for part in hsv])),
-            float(np.mean([part[..., 1].mean() for part in hsv])), float(np.mean(padding))]
+            float(np.mean([part[..., 1].mean() for part in hsv]))]
 
 
 def compare_augmentation(runner: Runner, data: Path, size: int, samples: int) -> None:
@@ -257,7 +256,7 @@ def compare_augmentation(runner: Runner, data: Path, size: int, samples: int) ->
         rows.append(statistics(*map(list, zip(*picked, strict=True))))
     names = ('objects per image', "objects' side, median px", 'share under 8 px',
              'share over 32 px', "value, mean over images", 'value, deviation between images',
-             'value, deviation inside images', 'saturation, mean', 'share of grey border')
+             'value, deviation inside images', 'saturation, mean')
     show(f'Augmentation, {samples} images', ('figure', 'ours', 'theirs'),
          list(zip(names, *rows, strict=True)))
 
@@ -286,15 +285,15 @@ def main(argv=None) -> int:
                         'install it in an environment of its own that holds this project '
                         '(pip install --no-deps ultralytics)') from error
     compat.setup()
-    config = load_config(args.config, dict(option.split('=', 1) for option in args.cfg_options))
+    config = load_config(args.config, args.cfg_options)
     check_data(config, ('train_dataloader',))
-    settings = get_cfg(overrides=dict(option.split('=', 1) for option in args.peer_options))
+    settings = get_cfg(overrides=args.peer_options)
     print(f'ultralytics {ultralytics.__version__}')
     with tempfile.TemporaryDirectory() as scratch:
         config.work_dir = scratch
         config.train_dataloader.num_workers = 0
+        config.log_level = 'ERROR'
         runner = Runner.from_cfg(config)
-        runner.logger.setLevel('ERROR')
         torch.manual_seed(0)
         theirs = SegmentationModel(args.peer_model, nc=runner.model.mask_head.num_classes,
                                    verbose=False)
@@ -305,7 +304,7 @@ def main(argv=None) -> int:
         runner.model.init_weights()
         compare_initialisation(runner.model, theirs, family)
         runner.model.load_state_dict(convert(weights, runner.model)[0])
-        runner.train_dataloader = runner.build_dataloader(config.train_dataloader, seed=0)
+        runner._train_loop = runner.build_train_loop(runner._train_loop)
         compare_step(runner.model, theirs, next(iter(runner.train_dataloader)), family)
         compare_schedule(runner, settings, theirs)
         if args.peer_data:
