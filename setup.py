@@ -26,6 +26,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['medseg', 'medseg.*']),
+    package_data={'medseg.live': ['static/*']},
     # Ranges, not the pins of requirements/, so that an environment with a CUDA build of PyTorch
     # stays as it is. mmcv is left out: pip would build it without its ops; see tools/install.sh.
     install_requires=[
@@ -35,6 +36,7 @@ setup(
     extras_require={
         'deploy': read_requirements('deploy'),
         'dev': read_requirements('dev'),
+        'live': read_requirements('live'),
         'tests': read_requirements('tests'),
         'volumes': read_requirements('volumes'),
     },

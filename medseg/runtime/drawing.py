@@ -35,24 +35,36 @@ def draw_instances(image: np.ndarray, found: Instances, class_names: Sequence[st
     thickness = max(1, round(min(image.shape[:2]) / 300))
     # Large ones first, so that small ones on them stay visible.
     for i in np.argsort(-found.masks.sum((1, 2)), kind='stable'):
-        x1, y1, x2, y2 = _window(found.boxes[i], image.shape)
-        mask = np.ascontiguousarray(found.masks[i, y1:y2, x1:x2]).view(np.uint8)
-        if not mask.any():
-            continue
-        color = tuple(colors[found.labels[i]])[::-1]
-        region = canvas[y1:y2, x1:x2]
-        tint = cv2.addWeighted(region, 1 - opacity, np.full_like(region, color), opacity, 0)
-        cv2.copyTo(tint, mask, region)
-        outline, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, outline, -1, color, thickness, offset=(x1, y1))
+        paint_mask(canvas, found.masks[i], colors[found.labels[i]], opacity, thickness)
     if labels:
         draw_labels(canvas, [f'{class_names[label]} {score:.2f}' for label, score in
                              zip(found.labels, found.scores, strict=True)], found.boxes)
     return canvas
 
 
-def _window(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Whole pixels around a box, inside the image."""
-    x1, y1 = np.floor(box[:2]).astype(int)
-    x2, y2 = np.ceil(box[2:]).astype(int)
-    return max(x1, 0), max(y1, 0), min(x2, shape[1]), min(y2, shape[0])
+def paint_mask(canvas: np.ndarray, mask: np.ndarray, color: Sequence[int], opacity: float,
+               thickness: int, rim: int = 0) -> None:
+    """Tint a mask and draw its outline, in place.
+
+    Args:
+        canvas (np.ndarray): BGR, (H, W, 3) uint8.
+        mask (np.ndarray): (H, W) bool.
+        color (Sequence[int]): RGB, 0 to 255.
+        opacity (float): Of the tint, 0 to 1.
+        thickness (int): Of the outline in pixels; 0 for none.
+        rim (int): By how much a dark line below the outline is thicker, so that it can be told
+            from tissue of its colour.
+    """
+    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+    if not w:
+        return
+    part = np.ascontiguousarray(mask[y:y + h, x:x + w]).view(np.uint8)
+    ink = tuple(int(v) for v in color)[::-1]
+    if opacity > 0:
+        region = canvas[y:y + h, x:x + w]
+        tint = cv2.addWeighted(region, 1 - opacity, np.full_like(region, ink), opacity, 0)
+        cv2.copyTo(tint, part, region)
+    if thickness:
+        lines, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        for shade, width in ((((0, 0, 0), thickness + rim),) if rim else ()) + ((ink, thickness),):
+            cv2.drawContours(canvas, lines, -1, shade, width, offset=(x, y))

@@ -102,12 +102,16 @@ def draw_labels(canvas: np.ndarray, texts: Sequence[str], boxes: np.ndarray,
     size = canvas.shape[:2]
     scale = font_scale(size) if scale is None else scale
     placed = place_labels(texts, boxes, size, scale, taken)
-    weight = _weight(scale)
     for label in placed:
-        at = (label.x + MARGIN, label.y + _extent(label.text, scale)[1])
-        for ink, line in (((0, 0, 0), weight + 2), ((255, 255, 255), weight)):
-            cv2.putText(canvas, label.text, at, FONT, scale, ink, line, cv2.LINE_AA)
+        write_label(canvas, label.text, label.x, label.y, scale)
     return placed
+
+
+def write_label(canvas: np.ndarray, text: str, x: int, y: int, scale: float) -> None:
+    """Write a text into a picture (H, W, 3) uint8; x, y is its rectangle's upper left corner."""
+    weight, at = _weight(scale), (x + MARGIN, y + _extent(text, scale)[1])
+    for ink, line in (((0, 0, 0), weight + 2), ((255, 255, 255), weight)):
+        cv2.putText(canvas, text, at, FONT, scale, ink, line, cv2.LINE_AA)
 
 
 def _weight(scale: float) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from .coco_results import coco_records
@@ -117,6 +118,30 @@ def _band(matrix: np.ndarray) -> tuple[int, int]:
     return int(np.flatnonzero(matrix[0])[0]), int(np.flatnonzero(matrix[-1])[-1]) + 1
 
 
+def connected(mask: np.ndarray, box: np.ndarray, inner: np.ndarray) -> None:
+    """Outside an inner box, keep what hangs together with the mask inside it; in place.
+
+    Args:
+        mask (np.ndarray): (H, W) bool, empty outside ``box``.
+        box (np.ndarray): (4,) outer box in pixels.
+        inner (np.ndarray): (4,) inner box in pixels.
+    """
+    height, width = mask.shape
+    x1, y1 = np.maximum(np.floor(box[:2]).astype(int), 0)
+    x2, y2 = np.minimum(np.ceil(box[2:]).astype(int), (width, height))
+    window = mask[y1:y2, x1:x2]
+    if not window.any():
+        return
+    labels = cv2.connectedComponents(np.ascontiguousarray(window).view(np.uint8),
+                                     connectivity=4)[1]
+    u1, v1 = np.maximum(np.ceil(inner[:2] - 0.5).astype(int) - (x1, y1), 0)
+    u2, v2 = np.ceil(inner[2:] - 0.5).astype(int) - (x1, y1)
+    stays = np.zeros(labels.max() + 1, bool)
+    stays[np.unique(labels[v1:v2, u1:u2])] = True
+    stays[0] = False
+    window &= stays[labels]
+
+
 def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int, int],
                    scale: tuple[float, float], cut: float) -> np.ndarray:
     """Threshold maps at the original size, only inside the boxes.
@@ -162,10 +187,15 @@ class Postprocessor:
     Args:
         metadata (Mapping): See :func:`medseg.runtime.metadata.describe`.
         score_thr (float): Instances need a higher score.
+
+    Attributes:
+        beyond_box (float): How far masks that are cut at their boxes may go on beyond them, as a
+            part of the boxes' sides; only what hangs together with the mask inside.
     """
 
     def __init__(self, metadata: Mapping[str, Any], score_thr: float) -> None:
         self.metadata = metadata
+        self.beyond_box = 0.0
         self.score_thr = score_thr
         threshold = metadata['mask_thr']
         self._logits = metadata.get('mask_resample', 'logits') == 'logits'
@@ -192,6 +222,19 @@ class Postprocessor:
         return (shape[-1] / geometry.padded[1] * geometry.factor[0],
                 shape[-2] / geometry.padded[0] * geometry.factor[1])
 
+    def _masks(self, values: np.ndarray, boxes: np.ndarray | None, geometry: Geometry
+               ) -> np.ndarray:
+        """Masks (n, H, W) bool at the original size from maps (n, h, w)."""
+        scale = self._scale(values.shape, geometry)
+        if boxes is None or not self.beyond_box:
+            return resample_masks(values, boxes, geometry.original, scale, self._cut)
+        reach = self.beyond_box * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        wide = boxes + reach * np.float32([-1, -1, 1, 1])
+        masks = resample_masks(values, wide, geometry.original, scale, self._cut)
+        for mask, outer, inner in zip(masks, wide, boxes, strict=True):
+            connected(mask, outer, inner)
+        return masks
+
     def _raw(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
         """As the PyTorch head does it: pairs of location and class, NMS, masks of the kept."""
         places, labels = np.nonzero(maps['scores'] > self.score_thr)
@@ -208,8 +251,7 @@ class Postprocessor:
         protos = maps['prototypes']
         logits = (maps['coefficients'][places] @ protos.reshape(len(protos), -1)).reshape(
             -1, *protos.shape[1:])
-        masks = resample_masks(logits, boxes, geometry.original,
-                               self._scale(protos.shape, geometry), self._cut)
+        masks = self._masks(logits, boxes, geometry)
         return Instances(boxes, labels[kept], scores[kept], masks)
 
     def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
@@ -223,8 +265,7 @@ class Postprocessor:
             values = np.clip(values, 1e-7, 1 - 1e-7)
             values = np.log(values / (1 - values))
         crop = self.metadata.get('crop_masks', True)
-        masks = resample_masks(values, boxes if crop else None, geometry.original,
-                               self._scale(values.shape, geometry), self._cut)
+        masks = self._masks(values, boxes if crop else None, geometry)
         if not dets[rows, :4].any():
             boxes = boxes_of(masks)  # from models that predict masks alone, such as SOLOv2
         return Instances(boxes, maps['labels'][rows].astype(np.int64), dets[rows, 4].copy(), masks)

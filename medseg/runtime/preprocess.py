@@ -40,8 +40,19 @@ class Preprocessor:
         table = ((levels - np.float32(metadata['mean'])) / np.float32(metadata['std']))
         # One table a channel of the input: a value for each of the 256 levels.
         self._tables = np.ascontiguousarray(table.T.astype(np.float32))
+        self._reduction = 1.0
         self._geometry: Geometry | None = None
         self._small = self._blob = np.empty(0)
+
+    @property
+    def reduction(self) -> float:
+        """Sides of the resized frame, as a part of what the metadata ask for."""
+        return self._reduction
+
+    @reduction.setter
+    def reduction(self, value: float) -> None:
+        if value != self._reduction:
+            self._reduction, self._geometry = value, None
 
     def geometry(self, height: int, width: int) -> Geometry:
         """Where a frame of that size ends up.
@@ -49,7 +60,8 @@ class Preprocessor:
         Raises:
             MetadataError: It does not fit a static input.
         """
-        scale_w, scale_h = self.metadata['scale']
+        scale_w, scale_h = (max(round(side * self._reduction), 1)
+                            for side in self.metadata['scale'])
         if self.metadata['keep_ratio']:
             long_edge, short_edge = max(scale_w, scale_h), min(scale_w, scale_h)
             factor = min(long_edge / max(height, width), short_edge / min(height, width))

@@ -79,6 +79,28 @@ class Segmenter:
     def score_thr(self, value: float) -> None:
         self.postprocess.score_thr = value
 
+    @property
+    def resizable(self) -> bool:
+        """Whether the network takes inputs of several sizes."""
+        return self.metadata['input_size'] is None and None in self.session.inputs[0].shape[2:]
+
+    @property
+    def input_scale(self) -> float:
+        """Sides of the input, as a part of the model's own; smaller is faster and coarser.
+
+        May be changed between frames where the model is ``resizable``.
+        """
+        return self.preprocess.reduction
+
+    @input_scale.setter
+    def input_scale(self, value: float) -> None:
+        if not self.resizable and value != 1:
+            raise ModelError(f'input_scale {value}: the model has one input size; export it with '
+                             'a dynamic configuration')
+        if not 0.1 <= value <= 1:
+            raise ModelError(f'input_scale {value}: must be between 0.1 and 1')
+        self.preprocess.reduction = value
+
     def __call__(self, image: np.ndarray | str | Path) -> Instances:
         """Instances of a frame, at its own size.
 

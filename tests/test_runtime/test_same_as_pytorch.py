@@ -17,6 +17,7 @@ from medseg.engine.fuse import fuse_model
 from medseg.engine.inference import Predictor
 from medseg.models.masks import decode_masks
 from medseg.runtime import Segmenter
+from medseg.runtime.metadata import MetadataError
 from medseg.runtime.postprocess import nms, resample_masks
 from medseg.runtime.preprocess import Preprocessor
 
@@ -44,7 +45,7 @@ def test_static_input_is_padded():
     assert blob.shape == (1, 3, 160, 160) and geometry.resized == (107, 160)
     assert (blob[0, :, :107] == 0).all()
     assert blob[0, :, 107:] == pytest.approx(114 / 255)
-    with pytest.raises(ValueError, match='does not fit the static input of 96 x 160'):
+    with pytest.raises(MetadataError, match='does not fit the static input of 96 x 160'):
         Preprocessor(dict(METADATA, scale=[160, 160], input_size=[96, 160]))(image)
 
 

@@ -1,0 +1,221 @@
+"""Objects that keep their identity, class and outline from frame to frame.
+
+A tracker of our own, since those of packages carry boxes along by a motion model of each box.
+Here the whole picture moves with the scope, so masks are carried along by the picture's own
+motion and matched by their overlap, which also gives what smoothing needs: the earlier mask where
+the object is now. (``supervision``, whose ByteTrack was considered, hands its trackers over to a
+package that needs the OpenCV build with a window system, and brings SciPy and Matplotlib.)
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from medseg.runtime.postprocess import Instances
+
+from .motion import Motion, warp
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How much the past counts.
+
+    Attributes:
+        mask: Weight of a new mask against the one carried along, 0 to 1; 1 for the new alone.
+        score: Weight of a new score and class against those before, 0 to 1.
+        overlap: Least IoU of a mask carried along and a new one of the same object.
+        patience: Frames for which an object that is not found is carried along.
+        doubt: An object that is shown stays as long as its score is above this part of the
+            threshold, so that scores around the threshold do not make it blink.
+        proof: Frames in which an object must be found before it is shown, unless its score is
+            above the middle between the threshold and 1.
+    """
+
+    mask: float = 0.45
+    score: float = 0.35
+    overlap: float = 0.3
+    patience: int = 4
+    doubt: float = 0.6
+    proof: int = 2
+
+
+#: Identities alone: every mask, score and class as it was found.
+NO_SMOOTHING = Smoothing(mask=1.0, score=1.0, patience=0, doubt=1.0, proof=1)
+
+
+@dataclass
+class Track:
+    """An object.
+
+    Attributes:
+        number: Its identity, from 1.
+        score: Smoothed score, 0 to 1, whatever the class.
+        votes: (C,) smoothed score of each class.
+        label: The class it is shown with.
+        belief: (h, w) float32, 0 to 1, its smoothed mask at the size of the flow.
+        seen: Frames in which it was found.
+        missed: Frames since it was found.
+        shown: Whether it was shown in the last frame.
+        found: Index of what was found of it in this frame, or None.
+    """
+
+    number: int
+    score: float
+    votes: np.ndarray
+    label: int
+    belief: np.ndarray
+    seen: int = 1
+    missed: int = 0
+    shown: bool = False
+    found: int | None = None
+
+
+@dataclass
+class Tracked(Instances):
+    """Instances with identities.
+
+    Attributes:
+        ids: (n,) int64, from 1; no number is given twice.
+    """
+
+    ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def above(self, threshold: float) -> Tracked:
+        """Those with a higher score."""
+        kept = np.flatnonzero(self.scores > threshold)
+        return replace(self, boxes=self.boxes[kept], labels=self.labels[kept],
+                       scores=self.scores[kept], masks=self.masks[kept], ids=self.ids[kept])
+
+
+class Tracker:
+    """Follows objects through a stream.
+
+    Args:
+        classes (int): Number of classes.
+        smoothing (Smoothing): See there.
+    """
+
+    def __init__(self, classes: int, smoothing: Smoothing | None = None) -> None:
+        self.classes = classes
+        self.smoothing = Smoothing() if smoothing is None else smoothing
+        self._motion, self._tracks, self._last = Motion(), [], 0
+
+    @property
+    def floor(self) -> float:
+        """Part of the threshold down to which objects should be given to :meth:`step`."""
+        return self.smoothing.doubt
+
+    def reset(self) -> None:
+        """Forget all objects; numbers go on."""
+        self._motion, self._tracks = Motion(), []
+
+    def step(self, frame: np.ndarray, found: Instances, threshold: float) -> Tracked:
+        """Take the next frame.
+
+        Args:
+            frame (np.ndarray): BGR, (H, W, 3) uint8.
+            found (Instances): What the network found in it, down to ``floor * threshold``.
+            threshold (float): Objects need a higher score to appear, 0 to 1.
+
+        Returns:
+            Tracked: What to show, best first.
+        """
+        places = self._motion(frame)
+        if places is None:
+            self._tracks.clear()
+        size = self._motion.size
+        new = _shrink(found.masks, size)
+        for track in self._tracks:
+            track.belief, track.found = warp(track.belief, places), None
+        self._match(found, new)
+        self._update(found, new, threshold)
+        return self._show(found, threshold)
+
+    def _match(self, found: Instances, new: np.ndarray) -> None:
+        """Give each track what overlaps it most, the best pair first."""
+        if not self._tracks or not len(found):
+            return
+        old = np.stack([track.belief for track in self._tracks]).reshape(len(self._tracks), -1)
+        flat = new.reshape(len(new), -1)
+        common = old @ flat.T
+        overlap = common / np.maximum(old.sum(1)[:, None] + flat.sum(1)[None] - common, 1e-6)
+        # Another class at the same place is the same object only if they agree well.
+        same = np.array([track.label for track in self._tracks])[:, None] == found.labels[None]
+        rank = np.where(overlap >= self.smoothing.overlap, overlap + same, 0)
+        rank = np.where(~same & (overlap < 0.5), 0, rank)
+        while rank.max() > 0:
+            row, column = np.unravel_index(rank.argmax(), rank.shape)
+            self._tracks[row].found = int(column)
+            rank[row], rank[:, column] = 0, 0
+
+    def _update(self, found: Instances, new: np.ndarray, threshold: float) -> None:
+        """Blend what was found into the tracks; begin new ones, end old ones."""
+        by, taken = self.smoothing, set()
+        for track in self._tracks:
+            vote = np.zeros(self.classes, np.float32)
+            if track.found is None:
+                track.missed += 1
+                track.score *= 1 - by.score / 2  # doubt grows with every frame
+                continue
+            taken.add(track.found)
+            track.seen, track.missed = track.seen + 1, 0
+            vote[found.labels[track.found]] = score = float(found.scores[track.found])
+            track.score += by.score * (score - track.score)
+            track.votes += by.score * (vote - track.votes)
+            track.belief += by.mask * (new[track.found] - track.belief)
+            best = int(track.votes.argmax())
+            # A class must be ahead for good before an object changes to it.
+            if track.votes[best] > (1.2 if by.score < 1 else 1.0) * track.votes[track.label]:
+                track.label = best
+        self._tracks = [track for track in self._tracks
+                        if track.missed <= by.patience and track.belief.max(initial=0) > 0.5]
+        for index in range(len(found)):
+            if index in taken or found.scores[index] <= threshold:
+                continue
+            self._last += 1
+            label = int(found.labels[index])
+            votes = np.zeros(self.classes, np.float32)
+            votes[label] = score = float(found.scores[index])
+            self._tracks.append(
+                Track(self._last, score, votes, label, new[index].copy(), found=index))
+
+    def _show(self, found: Instances, threshold: float) -> Tracked:
+        by, size = self.smoothing, found.masks.shape[1:]
+        sure = (1 + threshold) / 2
+        for track in self._tracks:
+            enough = threshold * (by.doubt if track.shown else 1)
+            proven = track.seen >= by.proof or track.score > sure
+            track.shown = proven and track.score > enough
+        shown = sorted((track for track in self._tracks if track.shown),
+                       key=lambda track: -track.score)
+        masks = np.zeros((len(shown), *size), bool)
+        boxes = np.zeros((len(shown), 4), np.float32)
+        for mask, box, track in zip(masks, boxes, shown, strict=True):
+            if by.mask >= 1 and track.found is not None:
+                mask[:], box[:] = found.masks[track.found], found.boxes[track.found]
+            else:
+                box[:] = _enlarge(track.belief, mask)
+        return Tracked(boxes, np.array([track.label for track in shown], np.int64),
+                       np.array([track.score for track in shown], np.float32), masks, found.image,
+                       found.class_names, found.colors, found.category_ids,
+                       ids=np.array([track.number for track in shown], np.int64))
+
+
+def _shrink(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Masks (n, H, W) bool as covered parts of larger pixels, (n, h, w) float32."""
+    small = np.zeros((len(masks), *size), np.float32)
+    for mask, target in zip(masks, small, strict=True):
+        target[:] = cv2.resize(mask.view(np.uint8) * np.uint8(255), size[::-1],
+                               interpolation=cv2.INTER_AREA)
+    return small / 255
+
+
+def _enlarge(belief: np.ndarray, mask: np.ndarray) -> tuple[float, float, float, float]:
+    """Write where a map is above a half into a larger mask; returns the mask's box."""
+    height, width = mask.shape
+    part = cv2.resize(belief, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+    mask[:] = part
+    x, y, w, h = cv2.boundingRect(part.view(np.uint8))
+    return x, y, x + w, y + h

@@ -1,0 +1,83 @@
+"""Masks as viewers want them."""
+import numpy as np
+import pytest
+from runtime_models import METADATA, constant_model, raw_outputs
+
+from medseg.errors import UserError
+from medseg.runtime import Segmenter
+from medseg.runtime.cleanup import CleanUp, clean, tidy
+from medseg.runtime.postprocess import Instances
+
+
+def test_islands_and_holes():
+    mask = np.zeros((60, 80), bool)
+    mask[10:50, 10:60] = True
+    mask[20:23, 20:23] = False    # 9 pixels
+    mask[30:40, 30:40] = False    # 100 pixels
+    mask[10:12, 15:18] = False    # open to the outside: no hole
+    expected = mask.copy()
+    expected[20:23, 20:23] = True
+    mask[2:4, 70:74] = True       # 8 pixels
+    mask[50:56, 70:79] = True     # 54 pixels
+    expected[50:56, 70:79] = True
+    tidy(mask, 20, 20)
+    assert (mask == expected).all()
+    speck = np.zeros((20, 20), bool)
+    speck[3:5, 3:5] = True
+    tidy(speck, 50, 50)
+    assert speck.sum() == 4  # the largest part stays, however small
+    nothing = np.zeros((20, 20), bool)
+    tidy(nothing, 50, 50)
+    assert not nothing.any()
+
+
+def test_one_object_is_drawn_once():
+    masks = np.zeros((4, 80, 80), bool)
+    masks[0, 8:40, 8:40] = True
+    masks[1, 8:40, 12:40] = True   # 0.88 of the first
+    masks[2, 20:32, 20:32] = True  # inside the first
+    masks[3, 8:40, 36:72] = True   # touches it
+    found = Instances(np.zeros((4, 4), np.float32), np.int64([0, 1, 0, 0]),
+                      np.float32([0.9, 0.8, 0.7, 0.6]), masks)
+    assert clean(found, CleanUp(twice=0.8)).scores.tolist() == pytest.approx([0.9, 0.6])
+    assert len(clean(found, CleanUp())) == 4 and len(found) == 4
+
+
+def test_out_of_range():
+    with pytest.raises(UserError, match='clean-up: twice is 1.5; it must be between 0 and 1'):
+        CleanUp(twice=1.5)
+
+
+def test_no_straight_cut_where_the_object_goes_on(tmp_path):
+    """The mask is the left half of the picture, its box ends at row 40."""
+    outputs = raw_outputs()
+    # A second blob on the right that is not connected: a column of prototype 0.
+    outputs['prototypes'][0, 0, :, 12:14] = 9
+    path = constant_model(tmp_path / 'm.onnx', outputs, dict(METADATA, kind='raw'))
+    segmenter = Segmenter(path, score_thr=0.85)
+    frame = np.full((64, 64, 3), 100, np.uint8)
+    cut = segmenter(frame).masks[0]
+    rows, columns = np.nonzero(cut)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (8, 39, 8, 31)
+    segmenter.postprocess.beyond_box = 0.25  # 8 pixels
+    rows, columns = np.nonzero(segmenter(frame).masks[0])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 47, 0, 31)
+    segmenter.postprocess.beyond_box = 0.75  # 24 pixels: the other blob is within reach
+    assert np.nonzero(segmenter(frame).masks[0])[1].max() == 31
+    segmenter.postprocess.beyond_box = 0.0
+    assert (segmenter(frame).masks[0] == cut).all()
+
+
+def test_smaller_input(tmp_path):
+    path = constant_model(tmp_path / 'm.onnx', raw_outputs(), dict(METADATA, kind='raw'))
+    segmenter = Segmenter(path)
+    frame = np.full((128, 128, 3), 100, np.uint8)
+    assert segmenter.resizable and segmenter.preprocess(frame)[1].resized == (64, 64)
+    segmenter.input_scale = 0.5
+    assert segmenter.preprocess(frame)[1].resized == (32, 32)
+    segmenter.input_scale = 1.0
+    assert segmenter.preprocess(frame)[1].resized == (64, 64)
+    fixed = constant_model(tmp_path / 'f.onnx', raw_outputs(),
+                           dict(METADATA, kind='raw', input_size=[64, 64]), size=(64, 64))
+    with pytest.raises(UserError, match='input_scale 0.5: the model has one input size'):
+        Segmenter(fixed).input_scale = 0.5
