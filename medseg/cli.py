@@ -2,11 +2,12 @@
 import difflib
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
+from medseg.configs import places
 from medseg.errors import UserError
 
 
@@ -60,18 +61,6 @@ def load_config(name: str, options: dict | None = None) -> Config:
     return config
 
 
-def _leaf_datasets(key: str, dataset: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
-    """Every data set inside wrappers such as ``ConcatDataset``, with its place in the config."""
-    inner = dataset.get('datasets', dataset.get('dataset'))
-    if isinstance(inner, (list, tuple)):
-        for i, item in enumerate(inner):
-            yield from _leaf_datasets(f'{key}.datasets.{i}', item)
-    elif isinstance(inner, dict):
-        yield from _leaf_datasets(f'{key}.dataset', inner)
-    else:
-        yield key, dataset
-
-
 def check_data(config: Config, loaders: tuple[str, ...]) -> None:
     """Stop before a run starts when annotation files or image folders are missing.
 
@@ -82,16 +71,14 @@ def check_data(config: Config, loaders: tuple[str, ...]) -> None:
     Raises:
         UserError: Names the file, the place in the config and how to change it.
     """
-    for loader in loaders:
-        if not config.get(loader):
+    for key, dataset in places(config, *loaders):
+        if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
             continue
-        for key, dataset in _leaf_datasets(f'{loader}.dataset', config[loader].dataset):
-            if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
-                continue
-            root = Path(dataset.get('data_root') or '.')
-            _require(root, key, 'ann_file', dataset.get('ann_file'), Path.exists)
-            for name, value in (dataset.get('data_prefix') or {}).items():
-                _require(root, key, f'data_prefix.{name}', value, Path.is_dir)
+        root = Path(dataset.get('data_root') or '.')
+        _require(root, key, 'ann_file', dataset.get('ann_file'), Path.exists)
+        for name, value in (dataset.get('data_prefix') or {}).items():
+            _require(root, key, f'data_prefix.{name}', value, Path.is_dir)
+    for loader in loaders:
         evaluator = loader.replace('_dataloader', '_evaluator')
         metrics = config.get(evaluator) or []
         single = isinstance(metrics, dict)
@@ -101,7 +88,7 @@ def check_data(config: Config, loaders: tuple[str, ...]) -> None:
 
 
 def _require(root: Path, key: str, field: str, value: str | None, exists: Callable) -> None:
-    """Raise unless ``root / value`` exists; empty and remote values are none of our business."""
+    """Raise unless ``root / value`` exists; empty and remote values are not checked."""
     if not value or '://' in str(value) or '://' in str(root) or exists(root / value):
         return
     options = f'{key}.{field}=PATH'

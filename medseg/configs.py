@@ -11,9 +11,12 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
-from medseg.data.coco_file import read_json
+from medseg.io import read_json
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+#: Transforms that want annotations, which an image to predict on lacks.
+_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
+                          'DropKeys')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 #: What names the data in a data set's config; the rest, pipelines above all, belongs to the model.
 _DATA_KEYS = ('type', 'data_root', 'ann_file', 'data_prefix', 'metainfo', 'filter_cfg')
@@ -27,38 +30,51 @@ _WARM_UP, _CLOSING = 0.1, 1 / 3
 _LEAST_PIXELS = 16
 
 
-def _walk(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    yield dataset
-    inner = dataset.get('datasets', dataset.get('dataset'))
-    for item in inner if isinstance(inner, (list, tuple)) else [inner] if inner else []:
-        yield from _walk(item)
+def _inner(place: str, dataset: ConfigDict) -> list[tuple[str, ConfigDict]]:
+    """What a wrapper such as ``ConcatDataset`` holds; nothing for a data set that reads files."""
+    if isinstance(dataset.get('datasets'), (list, tuple)):
+        return [(f'{place}.datasets.{i}', item) for i, item in enumerate(dataset['datasets'])]
+    inner = dataset.get('dataset')
+    return [(f'{place}.dataset', inner)] if isinstance(inner, dict) else []
 
 
-def datasets(config: Config, *loaders: str) -> Iterator[ConfigDict]:
-    """Data sets that read files, inside wrappers such as ``MultiImageMixDataset`` too.
+def _walk(place: str, dataset: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    yield place, dataset
+    for inner in _inner(place, dataset):
+        yield from _walk(*inner)
+
+
+def places(config: Config, *loaders: str) -> Iterator[tuple[str, ConfigDict]]:
+    """Every data set and its place, such as ``train_dataloader.dataset.datasets.0``.
 
     Args:
-        config (Config): Any config of mmdet's form.
+        config (Config): Any config of mmdet's form; loaders that it lacks are passed over.
         loaders (str): Of :data:`LOADERS`; default: all.
     """
     for name in loaders or LOADERS:
         if config.get(name):
-            for dataset in _walk(config[name].dataset):
-                if not ('dataset' in dataset or 'datasets' in dataset):
-                    yield dataset
+            yield from _walk(f'{name}.dataset', config[name].dataset)
+
+
+def datasets(config: Config, *loaders: str) -> Iterator[ConfigDict]:
+    """Data sets that read files, inside wrappers such as ``MultiImageMixDataset`` too."""
+    return (dataset for place, dataset in places(config, *loaders) if not _inner(place, dataset))
 
 
 def pipelines(config: Config, *loaders: str) -> Iterator[list]:
     """Pipelines of the data sets and of their wrappers, in the order of :data:`LOADERS`."""
-    for name in loaders or LOADERS:
-        if config.get(name):
-            for dataset in _walk(config[name].dataset):
-                yield dataset.get('pipeline') or []
+    return (dataset.get('pipeline') or [] for _, dataset in places(config, *loaders))
 
 
 def test_dataset(config: Config) -> ConfigDict:
     """The (first) data set of the test loader."""
     return next(datasets(config, 'test_dataloader'))
+
+
+def prediction_pipeline(config: Config) -> list[ConfigDict]:
+    """The test pipeline without the transforms that want annotations."""
+    return [step for step in test_dataset(config)['pipeline']
+            if step['type'].split('.')[-1] not in _ANNOTATION_TRANSFORMS]
 
 
 def evaluators(config: Config) -> Iterator[tuple[str, ConfigDict]]:

@@ -1,38 +1,70 @@
-"""Markdown tables, and their places in documents."""
+"""Tables for people: Markdown, plain text, and their places in documents."""
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tabulate import tabulate
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others numbers."""
-    lines = [header, ['---', *['---:'] * (len(header) - 1)], *rows]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+from medseg.errors import UserError
+from medseg.io import write_text
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table.
+
+    Args:
+        header (Sequence[str]): Titles.
+        rows (Sequence[Sequence[str]]): Cells, as many in each row as titles.
+        words (int): How many of the first columns are text; the others are set to the right.
+    """
+    marks = ['---'] * words + ['---:'] * (len(header) - words)
+    lines = [[cell.replace('|', '\\|').replace('\n', ' ') for cell in line]
+             for line in (header, *rows)]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (lines[0], marks, *lines[1:]))
+
+
+def plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal; the first column is text, the others numbers."""
+    return tabulate(rows, header, 'simple', disable_numparse=True,
+                    colalign=['left', *['right'] * (len(header) - 1)])
+
+
+def _place(name: str) -> re.Pattern:
+    return re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
+
+
+def require_place(document: Path, name: str) -> None:
+    """Raise unless a document has one place for a table; worth asking before hours of measuring.
+
+    Args:
+        document (Path): A text file with one ``<!-- table: NAME -->`` and an
+            ``<!-- end of table -->`` behind it.
+        name (str): NAME.
+
+    Raises:
+        UserError: The document is missing or has no place, or several, of that name.
+    """
+    if not document.is_file():
+        raise UserError(f'{document}: no such document')
+    count = len(_place(name).findall(document.read_text(encoding='utf-8')))
+    if count != 1:
+        raise UserError(f'{document}: needs one "<!-- table: {name} -->" with an '
+                        f'"<!-- end of table -->" behind it, found {count}')
 
 
 def fill(document: Path, name: str, table: str) -> None:
     """Put a table between its marks in a document; the rest stays.
 
     Args:
-        document (Path): A text file with one ``<!-- table: NAME -->`` and an
-            ``<!-- end of table -->`` behind it.
-        name (str): NAME.
+        document (Path): See :func:`require_place`.
+        name (str): The table's name in the marks.
         table (str): The new content.
 
     Raises:
-        ValueError: The document is missing or has no place, or several, of that name.
+        UserError: As :func:`require_place` does.
     """
-    if not document.is_file():
-        raise ValueError(f'{document}: no such document')
-    text = document.read_text(encoding='utf-8')
-    pattern = re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
-    new, count = pattern.subn(lambda match: f'{match[1]}{table}\n{match[2]}', text)
-    if count != 1:
-        raise ValueError(f'{document}: needs one "<!-- table: {name} -->" with an '
-                         f'"<!-- end of table -->" behind it, found {count}')
-    part = document.with_name(f'.{document.name}.{os.getpid()}.part')
-    part.write_text(new, encoding='utf-8')
-    part.replace(document)
+    require_place(document, name)
+    write_text(document, _place(name).sub(lambda match: f'{match[1]}{table}\n{match[2]}',
+                                          document.read_text(encoding='utf-8')))

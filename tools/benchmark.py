@@ -32,9 +32,9 @@ from medseg.benchmark.plots import draw
 from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.configs import adapt_config
 from medseg.data.convert.records import ConversionError
-from medseg.data.convert.writer import write_json
 from medseg.engine import compat
 from medseg.errors import UserError
+from medseg.io import write_json, write_text
 from medseg.tables import fill
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
@@ -216,18 +216,15 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
                     precisions=options.precisions, suite=args.suite)
     title = args.title or (PAPER_TABLES[args.suite].title if args.suite else 'Benchmark')
     content = report.document(rows, session.machine, settings, title, missing)
-    report.write_text(args.out / 'report.md', report.markdown(content))
-    report.write_text(args.out / 'report.csv', report.flat_csv(content))
+    write_text(args.out / 'report.md', report.markdown(content))
+    write_text(args.out / 'report.csv', report.flat_csv(content))
     plots = draw(content)
     for number, svg in enumerate(plots.values(), start=1):
-        report.write_text(args.out / 'plots' / f'plot{number}.svg', svg)
-    report.write_text(args.out / 'report.html', html(content, plots))
+        write_text(args.out / 'plots' / f'plot{number}.svg', svg)
+    write_text(args.out / 'report.html', html(content, plots))
     write_json(args.out / 'report.json', content, indent=1)
     if args.docs:
-        try:
-            fill(args.docs, args.table, report.docs_table(content))
-        except (OSError, ValueError) as error:
-            raise UserError(str(error)) from error
+        fill(args.docs, args.table, report.docs_table(content))
     show(content)
     broken = [row for row in rows if row['errors']]
     for row in broken:

@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from medseg.data.convert.writer import write_json
+from medseg.io import write_json
 from medseg.runtime.session import (
     BACKENDS,
     Input,

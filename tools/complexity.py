@@ -18,8 +18,8 @@ from rich.table import Table
 
 from medseg.benchmark.complexity import Complexity, build_model, count
 from medseg.cli import load_config, reports_user_errors
-from medseg.data.convert.writer import write_json
 from medseg.engine import compat
+from medseg.io import write_json
 
 
 def parse_args(argv=None) -> argparse.Namespace:

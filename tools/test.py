@@ -14,6 +14,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.configs import test_dataset
 from medseg.engine import compat
 from medseg.engine.checkpoint import FuseBeforeLoadHook, is_fused
 from medseg.engine.testing import (
@@ -49,10 +50,7 @@ def enable_tta(cfg: Config) -> None:
             nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
     if 'tta_pipeline' not in cfg:
         warnings.warn('the config has no `tta_pipeline`; flipping horizontally', stacklevel=2)
-        dataset = cfg.test_dataloader.dataset
-        while 'dataset' in dataset:
-            dataset = dataset['dataset']
-        cfg.tta_pipeline = deepcopy(dataset.pipeline)
+        cfg.tta_pipeline = deepcopy(test_dataset(cfg).pipeline)
         cfg.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[
             [dict(type='RandomFlip', prob=1.), dict(type='RandomFlip', prob=0.)],
             [dict(type='PackDetInputs', meta_keys=(

@@ -9,8 +9,8 @@ from typing import Any
 from mmengine.config import Config
 
 from medseg.configs import evaluators
-from medseg.data.coco_file import read_json
 from medseg.errors import UserError
+from medseg.io import read_json
 
 from .result_cache import file_hash
 from .training import Fleet, Run, evaluation, prepare

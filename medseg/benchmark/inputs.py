@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from medseg.configs import classes, pipelines, test_dataset
+from medseg.configs import classes, pipelines, prediction_pipeline, test_dataset
 
 FRAME = (720, 1080)
 INSTANCES = 8
@@ -19,9 +19,7 @@ INSTANCES = 8
 
 def inference_pipeline(config: Config) -> list[dict]:
     """The test pipeline from an array in memory on, without reading files or annotations."""
-    steps = [step for step in test_dataset(config)['pipeline']
-             if not step['type'].split('.')[-1].startswith(('Load', 'DropKeys'))]
-    return [dict(type='mmdet.LoadImageFromNDArray'), *steps]
+    return [dict(type='mmdet.LoadImageFromNDArray'), *prediction_pipeline(config)[1:]]
 
 
 def frames(config: Config, count: int) -> tuple[list[np.ndarray], str]:

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from medseg.data.coco_file import read_json
 from medseg.data.patients import patient_groups
+from medseg.io import read_json
 from medseg.metrics.boundary import BoundaryCOCOeval
 from medseg.metrics.fast_cocoeval import FastCOCOeval, results_to_coco
 from medseg.metrics.instance_scores import complete_annotations

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from medseg.cli import load_config
 from medseg.configs import adapt_config
 from medseg.engine.checkpoint import CheckpointError
 from medseg.errors import UserError
+from medseg.io import write_text
 
 from . import accuracy, machine
 from .latency import summarise
@@ -187,10 +187,7 @@ class Session:
             self._fail(row, 'config', f'{type(error).__name__}: {error}')
             return False
         path = options.out / 'models' / f'{row["name"]}.py'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f'.{path.name}.partial')
-        partial.write_text(config.pretty_text, encoding='utf-8')
-        os.replace(partial, path)
+        write_text(path, config.pretty_text)
         self._configs[row['name']] = (path, dict(
             config=config.pretty_text, checkpoint=weights, code=self._code))
         return True

@@ -9,11 +9,11 @@ import numpy as np
 from mmengine.config import Config
 
 from medseg.configs import evaluators
-from medseg.data.coco_file import read_json
 from medseg.errors import UserError
+from medseg.io import read_json
+from medseg.tables import markdown
 
 from .intervals import RESAMPLES, draws, interval, match, read_truth, summary
-from .report import grid
 
 #: Columns of the table: heading, what is matched, figure of ``intervals.summary``.
 FIGURES = (('box mAP', 'bbox', 'mAP'), ('mask mAP', 'segm', 'mAP'),
@@ -137,15 +137,15 @@ def _cell(value: float, ends: Sequence[float] | None, form: str) -> str:
 def table(comparison: dict) -> str:
     """Two Markdown tables in percent: the figures, and the differences from the reference."""
     rows, headings = comparison['rows'], [heading for heading, _, _ in FIGURES]
-    parts = [grid([['model', 'parameters', *headings], *(
+    parts = [markdown(['model', 'parameters', *headings], [
         [row['label'], f'{row["parameters"]:,}' if row['parameters'] else '',
          *(_cell(row['figures'][h], row['intervals'][h], '.1f') for h in headings)]
         for row in rows)])]
     if comparison['reference'] is not None:
         others = [row for row in rows if row['label'] != comparison['reference']]
-        parts.append(grid([[f'less {comparison["reference"]}', *headings], *(
+        parts.append(markdown([f'less {comparison["reference"]}', *headings], [
             [row['label'], *(_cell(row['differences'][h], row['difference_intervals'][h], '+.1f')
-                             for h in headings)] for row in others)]))
+                             for h in headings)] for row in others]))
     parts.append(
         f'Percent; in brackets 95 % intervals by bootstrap over the {comparison["unit"]}s of the '
         f'test set ({comparison["resamples"]} draws, the same for all models). NSD at '

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
+
+from medseg import tables
 
 #: Version of the JSON; a change that breaks readers raises it.
 SCHEMA = 'lmsfa-benchmark/1'
@@ -108,7 +108,7 @@ def columns(report: dict[str, Any]) -> dict[str, list[Column]]:
     """Columns of each table, by its heading; tables without a single value are left out."""
     rows, name = report['rows'], Column('model', 'model', _model)
     size = report['settings'].get('size')
-    tables = {
+    groups = {
         f'Size and operations at {size}×{size}': [
             Column('parameters', 'parameters',
                    lambda r: _get('complexity', 'parameters')(r) or r.get('parameters'), ',d'),
@@ -130,18 +130,18 @@ def columns(report: dict[str, Any]) -> dict[str, list[Column]]:
             Column('inference_mib', 'inference, MiB', _get('memory', 'inference', 'mib'), '.0f')]}
     for precision in ('fp32', 'fp16', 'bf16'):
         at = f'Latency at batch 1, {precision}'
-        tables[at] = [
+        groups[at] = [
             Column(f'{precision}_p{p}_ms', f'p{p}, ms', _get('latency', precision, 'total',
                                                              f'p{p}_ms'), '.2f')
             for p in (50, 95, 99)]
-        tables[at] += [
+        groups[at] += [
             Column(f'{precision}_{part}_ms', f'{part}, ms',
                    _get('latency', precision, part, 'p50_ms'), '.2f')
             for part in ('preprocessing', 'network', 'postprocessing')]
-        tables[at].append(Column(f'{precision}_fps', 'FPS', _get('latency', precision, 'fps'),
+        groups[at].append(Column(f'{precision}_fps', 'FPS', _get('latency', precision, 'fps'),
                                  '.1f'))
         if precision == 'fp32':
-            tables[at] += [Column('paper_fps', 'paper, FPS', _get('paper', 'fps'), '.1f'),
+            groups[at] += [Column('paper_fps', 'paper, FPS', _get('paper', 'fps'), '.1f'),
                            Column('fps_difference', 'difference', _get('difference', 'fps'),
                                   '+.1f')]
     accuracy = [Column('seeds', 'seeds', _get('accuracy', 'seeds'), 'd')]
@@ -155,9 +155,9 @@ def columns(report: dict[str, Any]) -> dict[str, list[Column]]:
                                    '+.1f'))
     accuracy.append(Column('train_minutes', 'training, min', _get('accuracy', 'train_minutes'),
                            '.1f'))
-    tables['Accuracy on the test set, %'] = accuracy
+    groups['Accuracy on the test set, %'] = accuracy
     kept = {heading: [c for c in table if any(c.value(row) is not None for row in rows)]
-            for heading, table in tables.items()}
+            for heading, table in groups.items()}
     return {heading: [name, *table] for heading, table in kept.items()
             if any(not c.key.startswith('paper') for c in table)}
 
@@ -166,16 +166,9 @@ def _scaled(value: float | None) -> float | None:
     return None if value is None else value / 1e9
 
 
-def grid(table: Sequence[Sequence[str]]) -> str:
-    """A Markdown table from its lines, the first being the header; numbers to the right."""
-    escaped = [[cell.replace('|', '\\|').replace('\n', ' ') for cell in line] for line in table]
-    rule = ['---', *['---:'] * (len(table[0]) - 1)]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (escaped[0], rule, *escaped[1:]))
-
-
 def _section(report: dict, heading: str, table: list[Column]) -> str:
-    lines = [[c.title for c in table], *([c.text(row) for c in table] for row in report['rows'])]
-    return f'## {heading}\n\n{grid(lines)}'
+    rows = [[c.text(row) for c in table] for row in report['rows']]
+    return f'## {heading}\n\n{tables.markdown([c.title for c in table], rows)}'
 
 
 def conditions(report: dict[str, Any]) -> list[str]:
@@ -273,13 +266,4 @@ def compact(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def docs_table(report: dict[str, Any]) -> str:
     """The compact table for a document, and what it was measured on."""
-    header, lines = compact(report)
-    return grid([header, *lines]) + '\n\n' + ' '.join(conditions(report))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name beside ``path`` and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.partial')
-    partial.write_text(text, encoding='utf-8')
-    os.replace(partial, path)
+    return tables.markdown(*compact(report)) + '\n\n' + ' '.join(conditions(report))

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medseg.data.coco_file import read_json
-from medseg.data.convert.writer import write_json
+from medseg.io import read_json, write_json
 
 _MEASURING = ('complexity', 'flop_conventions', 'inputs', 'latency', 'memory', 'paper_flops')
 

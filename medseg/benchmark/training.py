@@ -26,9 +26,8 @@ from mmengine.config import Config
 
 from medseg.benchmark.complexity import build_model
 from medseg.configs import evaluators
-from medseg.data.coco_file import read_json
-from medseg.data.convert.writer import write_json
 from medseg.errors import UserError
+from medseg.io import read_json, write_json, write_text
 
 from .curves import training_curves
 from .intervals import bootstrap, curve, load_matches
@@ -99,9 +98,7 @@ def prepare(run: Run, config: Config) -> None:
                             'config.py); give another --out, or remove that folder')
     else:
         run.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name('.config.py.partial')
-        partial.write_text(text, encoding='utf-8')
-        partial.replace(path)
+        write_text(path, text)
     if (run.folder / 'run.json').is_file():
         result = read_json(run.folder / 'run.json')
         if result.get('status') == 'finished':

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .coco_file import read_json
+from medseg.io import read_json
+
 from .convert.geometry import polygons_area
 from .convert.images import read_upright
 from .convert.progress import progress

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_utils
+
+from medseg.io import read_json
 
 from .convert.records import UNSPLIT, ConversionError
 from .convert.writer import subset_folder
@@ -16,25 +16,11 @@ from .convert.writer import subset_folder
 SUBSETS = ('train', 'val', 'test')
 
 
-def read_json(path: Path) -> Any:
-    """Content of a JSON file.
-
-    Raises:
-        ConversionError: the file is missing or is no JSON.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConversionError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ConversionError(f'{path}: is not JSON ({error})') from error
-
-
 def load_coco(path: Path) -> dict[str, Any]:
     """Content of a COCO instance file.
 
     Raises:
-        ConversionError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
+        UserError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
             ``categories`` lists, or an entry lacks what every user of it needs.
     """
     content = read_json(path)
@@ -154,14 +140,3 @@ def class_table(subsets: dict[str, dict[str, Any]]) -> tuple[list[str], list[lis
     header = ['class', *subsets, *(['total'] if total else [])]
     return header, [[str(cell) for cell in (row + [sum(row[1:])] if total else row)]
                     for row in rows]
-
-
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text table whose first column is left-aligned and all others right-aligned."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for row in (header, ['-' * width for width in widths], *rows):
-        cells = [row[0].ljust(widths[0]),
-                 *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append('  '.join(cells).rstrip())
-    return '\n'.join(lines)

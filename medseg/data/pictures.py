@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from medseg.io import write_bytes
 from medseg.runtime.labels import draw_labels
 
 from .coco_file import annotation_mask
@@ -146,7 +147,4 @@ def write_png(path, pixels: np.ndarray) -> None:
     done, data = cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not done:
         raise OSError(f'{path}: cannot be encoded as PNG')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.partial')
-    temporary.write_bytes(data.tobytes())
-    temporary.replace(path)
+    write_bytes(path, data.tobytes())

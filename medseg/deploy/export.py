@@ -22,6 +22,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from medseg.configs import prediction_pipeline
 from medseg.engine.inference import class_info
 from medseg.errors import UserError
 from medseg.models.prototype_head import PrototypeHead
@@ -30,9 +31,6 @@ from medseg.runtime import metadata
 from . import graph
 from . import mmdeploy_compat as compat
 
-#: Transforms that want annotations; MMDeploy knows the first of them alone.
-_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
-                          'DropKeys')
 #: Width and height at which training-only weights are looked for where no size is given.
 TRACE_SIZE = (128, 128)
 
@@ -41,14 +39,10 @@ def prepare(model_cfg: Config) -> Config:
     """A copy of a model config in the form that MMDeploy reads.
 
     MMDeploy takes ``test_pipeline`` of the top level, which need not be what the test data set
-    has, and chokes on transforms that want annotations.
+    has, and fails at transforms that want annotations.
     """
     config = copy.deepcopy(model_cfg)  # MMDeploy changes it in place
-    dataset = config.test_dataloader.dataset
-    while 'dataset' in dataset or 'datasets' in dataset:
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    config.test_pipeline = [step for step in dataset.pipeline
-                            if step['type'].split('.')[-1] not in _ANNOTATION_TRANSFORMS]
+    config.test_pipeline = prediction_pipeline(config)
     return config
 
 

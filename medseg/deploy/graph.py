@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from medseg.benchmark.complexity import build_model, data_sample
-from medseg.data.coco_file import read_json
 from medseg.errors import UserError
+from medseg.io import read_json
 
 #: What TensorRT's parser takes, with its source and version.
 TENSORRT_FILE = Path(__file__).with_name('tensorrt_operators.json')

@@ -13,19 +13,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from pycocotools import mask as mask_utils
 
+from medseg.configs import prediction_pipeline, test_dataset
 from medseg.data.palette import class_colors
 from medseg.engine.checkpoint import load_strictly, match_form
 from medseg.errors import UserError
-
-_ANNOTATION_TRANSFORMS = ('LoadAnnotations', 'LoadPolygonAnnotations', 'LoadPanopticAnnotations',
-                          'DropKeys')
-
-
-def _leaf_dataset(config: Config) -> dict:
-    dataset = config.test_dataloader.dataset
-    while 'dataset' in dataset or 'datasets' in dataset:
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    return dataset
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ def class_info(config: Config, checkpoint: dict) -> ClassInfo:
     Raises:
         UserError: Neither names the classes.
     """
-    dataset = _leaf_dataset(config)
+    dataset = test_dataset(config)
     meta = checkpoint.get('meta', {}) if isinstance(checkpoint, dict) else {}
     trained = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
     own = getattr(DATASETS.get(dataset['type']), 'METAINFO', {})
@@ -109,8 +100,7 @@ class Predictor:
         self.model = match_form(MODELS.build(config.model), checkpoint)
         load_strictly(self.model, checkpoint, checkpoint_file)
         self.model.to(device).eval()
-        steps = [step for step in _leaf_dataset(config)['pipeline']
-                 if step['type'].split('.')[-1] not in _ANNOTATION_TRANSFORMS]
+        steps = prediction_pipeline(config)
         steps[0] = dict(type='mmdet.LoadImageFromNDArray')
         self.pipeline = Compose(steps)
 

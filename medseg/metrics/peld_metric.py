@@ -1,12 +1,10 @@
 """The metric that every config uses: COCO's figures and those the LMSF-A paper quotes."""
 import contextlib
 import io
-import json
 import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +13,10 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.logging import MMLogger
 from pycocotools import mask as mask_utils
-from terminaltables import AsciiTable
 
 from medseg.data.categories import category_ids
+from medseg.io import write_json
+from medseg.tables import plain
 
 from .instance_scores import InstanceScores, complete_annotations, score_instances
 from .rle import encode_masks
@@ -136,7 +135,8 @@ class PELDMetric(CocoMetric):
         records = self._records(preds)
         if self.outfile_prefix is not None:
             for kind, entries in records.items():
-                path = _write_json(entries, f'{self.outfile_prefix}.{kind}.json')
+                path = f'{self.outfile_prefix}.{kind}.json'
+                write_json(path, entries)
                 logger.info(f'Wrote {len(entries)} predictions to {path}')
         if self.format_only:
             return OrderedDict()
@@ -220,30 +220,20 @@ class PELDMetric(CocoMetric):
 def score_table(kind: str, scores: InstanceScores, max_dets: int, classwise: bool = True) -> str:
     """The figures as text, a row for each class and one for their mean; '-' where undefined."""
     names = [name for name in scores.per_class if name not in _NOT_IN_TABLE]
-    rows = [['class', 'truths', 'found', *names]]
+    rows = []
     if classwise:
         for i, label in enumerate(scores.classes):
             rows.append([label, str(scores.targets[i]), str(scores.predictions[i]),
                          *(_cell(scores.per_class[name][i]) for name in names)])
     rows.append(['all', str(scores.targets.sum()), str(scores.predictions.sum()),
                  *(_cell(scores.overall[name]) for name in names)])
-    table = AsciiTable(rows)
+    table = plain(['class', 'truths', 'found', *names], rows)
     return (f'{kind}, maxDets {max_dets}, precision and recall at confidence '
-            f'{scores.confidence:.3f}\n{table.table}')
+            f'{scores.confidence:.3f}\n{table}')
 
 
 def _cell(value: float) -> str:
     return '-' if value < 0 else f'{value:.3f}'
-
-
-def _write_json(entries: list[dict], path: str) -> Path:
-    """Write to a temporary name beside the target, then rename."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'{target.name}.partial')
-    partial.write_text(json.dumps(entries))
-    os.replace(partial, target)
-    return target
 
 
 def _quiet() -> contextlib.redirect_stdout:

@@ -13,14 +13,13 @@ and become predictions.json at the end, also after Ctrl-C (exit code 130); a kil
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import cv2
 
 from medseg.errors import UserError
+from medseg.io import write_bytes
 
 from .coco_results import SCORE_THR, AnnotationIds
 from .files import InputError, find_images, is_video, overlay_paths, read_image
@@ -49,20 +48,6 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write under a temporary name beside the target and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(data)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-
-
 def progress(text: str) -> None:
     """A line that overwrites itself, where somebody sees it."""
     if sys.stderr.isatty():
@@ -86,7 +71,7 @@ def run_images(segmenter: Segmenter, files: dict[Path, int], root: Path, out: Pa
                                        file_name=file.relative_to(root).as_posix()))
         if overlays:
             picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
-            write_file(targets[file], picture.tobytes())
+            write_bytes(targets[file], picture.tobytes())
     progress('')
     return failures
 

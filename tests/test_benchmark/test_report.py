@@ -124,7 +124,7 @@ def test_documents(report, tmp_path):
     text = path.read_text()
     assert 'old' not in text and text.endswith('<!-- end of table -->\nrest\n')
     assert '| A <n>: a | 1,829,607 | 1.8 |' in text
-    with pytest.raises(ValueError, match='table: other'):
+    with pytest.raises(UserError, match='table: other'):
         fill(path, 'other', 'x')
 
 

@@ -79,7 +79,7 @@ def test_json_and_modules_of_configs(tmp_path, capsys):
     'yolact/yolact_r50_1xb8-55e_coco.py'])
 def test_other_families_count(name):
     from medseg.benchmark.complexity import build_model
-    from medseg.cli import load_config
+    from medseg.configs import load_config
     model = build_model(load_config(f'mmdet::{name}'))
     result = count(model, 128, 128)
     assert result.parameters == sum(p.numel() for p in model.parameters())
@@ -90,7 +90,7 @@ def test_other_families_count(name):
 
 def test_two_stages_cost_the_same_whatever_the_weights():
     from medseg.benchmark.complexity import build_model
-    from medseg.cli import load_config
+    from medseg.configs import load_config
     config = load_config('configs/mask_rcnn/mask-rcnn_r50_fpn_1xb8-300e_peld.py')
     config.model.test_cfg.rpn.max_per_img = 20
     model = build_model(config)

@@ -11,7 +11,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from medseg.deploy.graph import drop_identities
 from medseg.engine import compat
 from medseg.engine.fuse import fuse_model
 from medseg.errors import UserError
+from medseg.io import replacing
 from medseg.models.prototype_head import PrototypeHead
 
 OUTPUTS = ('boxes', 'scores', 'coefficients', 'prototypes')
@@ -70,9 +70,7 @@ def export(model: nn.Module, path: Path, size: tuple[int, int]) -> None:
         path (Path): Target.
         size (tuple[int, int]): Height and width, multiples of 32.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
+    with replacing(path) as part:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # remarks on tracing shapes; one size is wanted here
             torch.onnx.export(
@@ -81,9 +79,6 @@ def export(model: nn.Module, path: Path, size: tuple[int, int]) -> None:
         graph = onnx.load(part)
         drop_identities(graph)
         onnx.save(graph, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @reports_user_errors

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from medseg.data.convert.writer import write_json
+from medseg.io import write_json
 from medseg.runtime import ModelError, Segmenter
 from medseg.runtime.segmenter import SCORE_THR
 from medseg.runtime.session import BACKENDS

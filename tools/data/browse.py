@@ -15,6 +15,7 @@ from medseg.data.convert.images import read_upright
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, RecordError
 from medseg.data.pictures import draw_annotations, write_png
+from medseg.errors import UserError
 
 EPILOG = """\
 Colours: adipose tissue purple, bone red, ligamentum flavum yellow, nerve green. Small objects lie
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if out.resolve() == folder.resolve():
                 raise ConversionError(f'{out}: is the image folder; give another --out')
             problems += draw_file(path, folder, out, args)
-    except ConversionError as error:
+    except UserError as error:
         print(f'browse.py: error: {error}', file=sys.stderr)
         return 2
     for problem in problems:

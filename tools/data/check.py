@@ -18,8 +18,8 @@ from medseg.data.check import (
 )
 from medseg.data.coco_file import find_annotation_files, image_folder
 from medseg.data.convert.records import UNSPLIT, ConversionError
-from medseg.data.convert.writer import write_json
 from medseg.data.findings import Finding
+from medseg.io import write_json
 
 EPILOG = """\
 Looks for missing or truncated images, wrong sizes, boxes or outlines outside their image, zero

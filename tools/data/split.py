@@ -12,14 +12,13 @@ from medseg.data.coco_file import (
     SUBSETS,
     class_table,
     find_annotation_files,
-    format_table,
     load_coco,
     output_name,
 )
 from medseg.data.convert.images import LINK_MODES, place_image
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
-from medseg.data.convert.writer import staged, subset_folder, write_json
+from medseg.data.convert.writer import staged, subset_folder
 from medseg.data.layouts import find_coco_files, load_part
 from medseg.data.splitting import (
     DEFAULT_PATTERN,
@@ -29,6 +28,9 @@ from medseg.data.splitting import (
     split_content,
     subset_sizes,
 )
+from medseg.errors import UserError
+from medseg.io import write_json
+from medseg.tables import plain
 
 EPILOG = """\
 Every class is shared as evenly as the patients allow. The same seed gives the same split.
@@ -87,7 +89,7 @@ def load_source(source: Path, image_dir: Path | None) -> tuple[dict[str, Any], P
     """
     try:
         files = find_annotation_files(source)
-    except ConversionError:
+    except UserError:
         files = find_coco_files(source)  # another tool's layout
     if UNSPLIT in files:
         files = {UNSPLIT: files[UNSPLIT]}
@@ -97,7 +99,7 @@ def load_source(source: Path, image_dir: Path | None) -> tuple[dict[str, Any], P
             return load_coco(path), image_dir, [path]
         try:
             part = load_part(path, source if source.is_dir() else path.parent.parent)
-        except ConversionError:
+        except UserError:
             return load_coco(path), None, [path]
         return part.content, part.images, [path]
     joined: dict[str, Any] = {'images': [], 'annotations': []}
@@ -128,7 +130,7 @@ def find_patients(args: argparse.Namespace, names: Sequence[str]) -> list[str] |
         return patients_by_csv(names, args.csv)
     try:
         return patients_by_pattern(names, args.pattern)
-    except ConversionError:
+    except UserError:
         if args.by == 'image' and args.pattern == DEFAULT_PATTERN:
             return None
         raise
@@ -164,7 +166,7 @@ def split(args: argparse.Namespace) -> None:
     parts = split_content(content, keys, sizes, args.seed)
     manifest = describe(args, parts, dict(zip(names, patients or [], strict=False)))
     write(args, parts, manifest, folder, files)
-    print(format_table(*class_table(parts)))
+    print(plain(*class_table(parts)))
     if args.by == 'patient':
         print('patients: ' + ', '.join(
             f'{subset} {len(manifest["subsets"][subset]["patients"])}' for subset in SUBSETS))
@@ -240,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         split(args)
-    except ConversionError as error:
+    except UserError as error:
         print(f'split.py: error: {error}', file=sys.stderr)
         return 2
     return 0

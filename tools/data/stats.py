@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medseg.data.coco_file import class_table, find_annotation_files, format_table, load_coco
+from medseg.data.coco_file import class_table, find_annotation_files, load_coco
 from medseg.data.convert.records import UNSPLIT, ConversionError
-from medseg.data.convert.writer import write_json
 from medseg.data.pictures import draw_statistics, write_png
+from medseg.errors import UserError
+from medseg.io import write_json
+from medseg.tables import plain
 
 EPILOG = """\
 examples:
@@ -60,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f'--out {args.out}: give a file name that ends in .png')
     try:
         subsets = load_subsets(args.annotations)
-    except ConversionError as error:
+    except UserError as error:
         print(f'stats.py: error: {error}', file=sys.stderr)
         return 2
     header, rows = class_table(subsets)
-    print(format_table(header, rows))
+    print(plain(header, rows))
     if args.json is not None:
         write_json(args.json, {row[0]: {name: int(cell) for name, cell in
                                         zip(header[1:], row[1:], strict=True)} for row in rows})

@@ -28,10 +28,10 @@ from rich.progress import Progress
 
 from medseg.benchmark.complexity import build_model
 from medseg.cli import load_config, reports_user_errors
-from medseg.data.convert.writer import write_json
 from medseg.engine import compat
 from medseg.errors import UserError
-from medseg.tables import fill
+from medseg.io import read_json, write_json
+from medseg.tables import fill, markdown
 
 NAME = 'deploy-matrix'
 MODELS = {
@@ -132,10 +132,9 @@ def cell(result: dict) -> str:
 
 def table(results: dict[str, dict], args: argparse.Namespace) -> str:
     """Markdown of the matrix and the line about how it was made."""
-    from medseg.data.coco_file import read_json
     from medseg.deploy.graph import TENSORRT_FILE
     listed = read_json(TENSORRT_FILE)['tensorrt']
-    lines = [['model', *BACKENDS.values(), f'TensorRT {listed} (not run)'], ['---'] * 4]
+    lines = []
     for name, result in results.items():
         objections = next((found['tensorrt'] for found in result.values()
                            if 'tensorrt' in found), ['no graph'])
@@ -144,10 +143,11 @@ def table(results: dict[str, dict], args: argparse.Namespace) -> str:
                       f'not listed: {", ".join(objections)}'])
     import onnxruntime
     import openvino
-    rows = '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
-    return (f'{rows}\n\nMade {date.today()} by `python tools/docs/deploy_matrix.py '
-            f'--size {args.size}`: torch {torch.__version__.split("+")[0]}, ONNX Runtime '
-            f'{onnxruntime.__version__}, OpenVINO {openvino.__version__.split("-")[0]}, CPU.')
+    header = ['model', *BACKENDS.values(), f'TensorRT {listed} (not run)']
+    versions = (f'torch {torch.__version__.split("+")[0]}, ONNX Runtime {onnxruntime.__version__}, '
+                f'OpenVINO {openvino.__version__.split("-")[0]}')
+    return (f'{markdown(header, lines, words=4)}\n\nMade {date.today()} by '
+            f'`python tools/docs/deploy_matrix.py --size {args.size}`: {versions}, CPU.')
 
 
 @reports_user_errors
@@ -180,10 +180,7 @@ def main(argv=None) -> int:
     if args.json:
         write_json(args.json, results)
     if args.markdown:
-        try:
-            fill(args.markdown, NAME, text)
-        except (ValueError, OSError) as error:
-            raise UserError(str(error)) from error
+        fill(args.markdown, NAME, text)
     failed = [f'{name}: {backend}' for name, result in results.items()
               for backend, found in result.items() if 'error' in found]
     for line in failed:

@@ -51,13 +51,6 @@ def ordered(configs: Sequence[Path]) -> list[Path]:
     return sorted(configs, key=lambda path: ('lmsfa' not in path.parts, len(path.parts), path))
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) -> str:
-    """A Markdown table of texts, but for the last ``numbers`` columns."""
-    lines = markdown(header, rows).split('\n')
-    marks = ['---'] * (len(header) - numbers) + ['---:'] * numbers
-    return '\n'.join([lines[0], f'| {" | ".join(marks)} |', *lines[2:]])
-
-
 def first_sentence(path: Path) -> str:
     """The first line of a config's docstring, which says what it is.
 
@@ -140,12 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps = track(ordered(models), 'counting', console=Console(stderr=True), transient=True)
     rows = [model_row(path, args.document, args.size) for path in steps]
     header = ['config', 'what it is', 'code', 'paper, table', 'parameters', 'GFLOPs']
-    try:
-        fill(args.document, 'models', text_table(header, rows, 2))
-        fill(args.document, 'recipes', text_table(['config', 'what it is'], [
-            [link(path, args.document), first_sentence(path)] for path in ordered(others)], 0))
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    fill(args.document, 'models', markdown(header, rows, words=4))
+    fill(args.document, 'recipes', markdown(['config', 'what it is'], [
+        [link(path, args.document), first_sentence(path)] for path in ordered(others)], words=2))
     print(f'{args.document}: {len(models)} models, {len(others)} other configs')
     return 0
 

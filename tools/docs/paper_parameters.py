@@ -15,15 +15,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from write_tables import fill, markdown
 
 from medseg.benchmark.complexity import build_model, count
 from medseg.benchmark.paper_flops import paper_flops
 from medseg.benchmark.paper_tables import PAPER_TABLES, PaperRow
 from medseg.cli import load_config, reports_user_errors
-from medseg.data.convert.writer import write_json
 from medseg.engine import compat
-from medseg.errors import UserError
+from medseg.io import write_json
+from medseg.tables import fill, markdown, require_place
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ('table5', 'table6', 'table7', 'table8')
@@ -83,20 +82,6 @@ def document(names: Sequence[str], measured: dict[str, dict]) -> str:
     return '\n\n'.join(part for part in parts if part)
 
 
-def require_place(path: Path) -> None:
-    """Stop before counting when the table has nowhere to go.
-
-    Raises:
-        UserError: The document is missing, or has no place for the table.
-    """
-    if not path.is_file():
-        raise UserError(f'{path}: no such file')
-    start, end = f'<!-- table: {NAME} -->\n', '<!-- end of table -->'
-    if end not in path.read_text(encoding='utf-8').partition(start)[2]:
-        raise UserError(f'{path}: has no place for the table; write the lines "{start.strip()}" '
-                        f'and "{end}" where it shall stand')
-
-
 def parse_args(argv=None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -116,7 +101,7 @@ def main(argv=None) -> int:
     """Count and print; returns the exit code."""
     args = parse_args(argv)
     if args.document:
-        require_place(args.document)
+        require_place(args.document, NAME)
     compat.setup()
     rows = [(name, row) for name in args.tables for row in PAPER_TABLES[name].rows if row.config]
     configs = dict.fromkeys(row.config for _, row in rows)

@@ -11,12 +11,12 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from medseg.benchmark.paper_tables import PAPER_TABLES
+from medseg.cli import reports_user_errors
+from medseg.io import read_json
 from medseg.tables import fill, markdown
 
 #: The paper's figures for the configs of its ablation.
@@ -42,7 +42,7 @@ def results_table(rows: Sequence[str], digits: int = 3) -> str:
     lines = []
     for row in rows:
         label, path = row.rsplit('=', 1)
-        scalars = json.loads(Path(path).read_text(encoding='utf-8'))
+        scalars = read_json(path)
         lines.append([label, *(f'{scalars[f"coco/{kind}_{key}"]:.{digits}f}'
                                for kind in ('bbox', 'segm') for key in FIGURES.values())])
     names = [f'{kind} {figure}' for kind in ('box', 'mask') for figure in FIGURES]
@@ -61,13 +61,14 @@ def profile_table(rows: Sequence[str]) -> str:
     lines = []
     for row in rows:
         label, path = row.rsplit('=', 1)
-        report = json.loads(Path(path).read_text(encoding='utf-8'))
+        report = read_json(path)
         lines.append([label, *(f'{report["milliseconds"][part]:.1f}' for part in
                                ('preprocessing', 'network', 'postprocessing')),
                       f'{report["around_by_network"]:.1%}'])
     return markdown(['frame', 'before, ms', 'network, ms', 'behind, ms', 'around / network'], lines)
 
 
+@reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Write a table; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -84,18 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--digits', type=int, default=3, help='of figures of --row (default: 3)')
     args = parser.parse_args(argv)
     if args.json:
-        table = complexity_table(json.loads(args.json.read_text(encoding='utf-8')))
+        table = complexity_table(read_json(args.json))
     elif args.speed:
-        table = speed_table(json.loads(args.speed.read_text(encoding='utf-8')))
+        table = speed_table(read_json(args.speed))
     elif args.profile:
         table = profile_table(args.profile)
     else:
         table = results_table(args.row, args.digits)
-    try:
-        fill(args.document, args.name, table)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
+    fill(args.document, args.name, table)
     print(table)
     return 0
 

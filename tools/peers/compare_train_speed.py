@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from medseg.data.convert.writer import write_json
+from medseg.io import write_json
 
 PEERS = Path(__file__).resolve().parent / 'peers'
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from medseg.errors import UserError
+
 from .conversion_report import ConversionReport
 from .images import LINK_MODES
 from .records import ConversionError, Reading
@@ -58,7 +60,7 @@ def run_converter(args: argparse.Namespace, program: str, source_format: str,
         convert(readings, names, report, args.out, mode=args.images, strict=args.strict,
                 skip_unknown=args.skip_unknown, overwrite=args.overwrite,
                 quiet=args.quiet, prefixes=prefixes() if args.images == 'none' else None)
-    except ConversionError as error:
+    except UserError as error:
         if report.skipped:
             print(report.summary(), file=sys.stderr)
         print(f'{program}: error: {error}', file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from medseg.io import write_json
 
 from .conversion_report import ConversionReport
 from .geometry import bounding_box
@@ -25,28 +26,6 @@ DECIMALS = 6
 def subset_folder(subset: str) -> str:
     """Folder of a subset's images in the output: ``images`` where there is no split."""
     return 'images' if subset == UNSPLIT else subset
-
-
-def write_json(path: Path, content: Any, indent: int | None = None) -> None:
-    """Writes JSON under a temporary name beside ``path`` and renames it.
-
-    Args:
-        path: Target; its folder is created.
-        content: What to write.
-        indent: Spaces a level, for files that people read; None for one line.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=indent)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files only their owner can read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 @contextmanager

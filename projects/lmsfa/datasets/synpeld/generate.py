@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from medseg.data.generated_folder import claim
+from medseg.io import read_json
 
 from .labelme_writer import write_pair
 from .plan import CLASSES
@@ -139,7 +139,7 @@ def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 
     for patient in range(1, patients + 1):
         for frame in range(1, frames + 1):
             path = out / f'{stem_of(patient, frame)}.json'
-            found = count_instances(json.loads(path.read_text(encoding='utf-8')))
+            found = count_instances(read_json(path))
             for label, count in found.items():
                 counts[label] += count
     return Summary(total, made, counts)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from medseg.io import write_bytes, write_json
 
 from .render import Instance
 
@@ -44,13 +44,6 @@ def labelme_record(image_name: str, size: tuple[int, int], instances: list[Insta
             'imageData': None, 'imageHeight': size[1], 'imageWidth': size[0]}
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the target, then rename: a file is whole or absent."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
 def write_pair(out: Path, stem: str, image: np.ndarray, instances: list[Instance],
                quality: int) -> None:
     """Write ``stem.jpg``, then ``stem.json``; the second one marks the pair as finished.
@@ -68,6 +61,6 @@ def write_pair(out: Path, stem: str, image: np.ndarray, instances: list[Instance
     done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise OSError(f'{out / stem}.jpg: the image could not be encoded')
-    _replace(out / f'{stem}.jpg', data.tobytes())
+    write_bytes(out / f'{stem}.jpg', data.tobytes())
     record = labelme_record(f'{stem}.jpg', (image.shape[1], image.shape[0]), instances)
-    _replace(out / f'{stem}.json', json.dumps(record, indent=1).encode())
+    write_json(out / f'{stem}.json', record, indent=1)
