@@ -31,7 +31,7 @@ setup(
     # stays as it is. mmcv is left out: pip would build it without its ops; see tools/install.sh.
     install_requires=[
         'torch>=2.6', 'numpy>=1.23', 'mmengine>=0.10.4,<1.0', 'mmdet==3.3.0', 'pycocotools',
-        'scipy', 'shapely', 'matplotlib', 'pillow', 'rich', 'tabulate',
+        'scipy', 'shapely', 'matplotlib', 'pillow', 'rich', 'tabulate', 'surface-distance',
     ],
     extras_require={
         'deploy': read_requirements('deploy'),

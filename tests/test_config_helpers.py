@@ -16,7 +16,7 @@ LEAF = dict(type='CocoDataset', ann_file='a.json')
 
 
 def config(**parts):
-    return Config(dict(parts), filename='c.py')
+    return Config(dict(parts))
 
 
 @pytest.mark.parametrize('dataset, places', [
@@ -41,7 +41,7 @@ def test_wrappers_come_before_what_they_hold():
     # a change reaches the config
     leaf_dataset(wrapped).ann_file = 'other.json'
     assert wrapped.test_dataloader.dataset.dataset.ann_file == 'other.json'
-    with pytest.raises(UserError, match='c.py: has no val_dataloader'):
+    with pytest.raises(UserError, match='has no val_dataloader'):
         leaf_dataset(wrapped, 'val_dataloader')
 
 

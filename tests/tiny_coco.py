@@ -1,9 +1,14 @@
 """A tiny COCO set of plain shapes, drawn on the spot."""
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+from pycocotools.coco import COCO
+
+from medseg.metrics.instance_matches import complete_annotations
 
 CLASSES = ('adipose tissue', 'bone', 'ligamentum flavum', 'nerve')
 COLOURS = ((60, 200, 230), (230, 230, 240), (40, 160, 200), (200, 200, 160))
@@ -49,3 +54,13 @@ def make_tiny_coco(root: Path, num_images: int = 2, size: int = 128, seed: int =
     for subset in ('train', 'val', 'test'):
         (root / 'annotations' / f'instances_{subset}.json').write_text(content)
     return root
+
+
+def as_coco(content):
+    """COCO content as an indexed ground truth."""
+    coco = COCO()
+    coco.dataset = content
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    complete_annotations(coco, 'test', True)
+    return coco

@@ -5,17 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 
 from medseg.configs import evaluators
 from medseg.errors import UserError
 from medseg.io import read_json
+from medseg.metrics.bootstrap import RESAMPLES, draws, interval
+from medseg.metrics.instance_matches import match, read_truth
 from medseg.tables import markdown
 
-from .intervals import RESAMPLES, draws, interval, match, read_truth, summary
-
-#: Columns of the table: heading, what is matched, figure of ``intervals.summary``.
+#: Columns of the table: heading, what is matched, figure of ``Matches.figures``.
 FIGURES = (('box mAP', 'bbox', 'mAP'), ('mask mAP', 'segm', 'mAP'),
            ('mask mAP50', 'segm', 'mAP_50'), ('boundary mAP', 'boundary', 'mAP'),
            ('NSD', 'segm', 'nsd'), ('NSD, all', 'segm', 'nsd_all'))
@@ -107,8 +106,7 @@ def compare(models: Sequence[Predictions], reference: str | None = None, toleran
             matches = match(truth, read_json(path), kind, model.max_dets,
                             tolerance if kind == 'segm' else None)
             unit = matches.unit
-            whole = summary(matches, np.ones(len(matches.groups), np.int64))
-            samples = draws(matches, resamples)
+            whole, samples = matches.figures(), draws(matches.figures, matches.groups, resamples)
             for heading, of_kind, figure in FIGURES:
                 if of_kind == kind:
                     figures[heading], drawn[heading] = whole[figure], samples[figure]
@@ -140,7 +138,7 @@ def table(comparison: dict) -> str:
     parts = [markdown(['model', 'parameters', *headings], [
         [row['label'], f'{row["parameters"]:,}' if row['parameters'] else '',
          *(_cell(row['figures'][h], row['intervals'][h], '.1f') for h in headings)]
-        for row in rows)])]
+        for row in rows])]
     if comparison['reference'] is not None:
         others = [row for row in rows if row['label'] != comparison['reference']]
         parts.append(markdown([f'less {comparison["reference"]}', *headings], [

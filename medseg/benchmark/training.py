@@ -28,9 +28,10 @@ from medseg.benchmark.complexity import build_model
 from medseg.configs import evaluators
 from medseg.errors import UserError
 from medseg.io import read_json, write_json, write_text
+from medseg.metrics.bootstrap import bootstrap
+from medseg.metrics.instance_matches import load_matches
 
 from .curves import training_curves
-from .intervals import bootstrap, curve, load_matches
 
 SCHEMA = 1
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -334,10 +335,10 @@ def evaluation(run: Run, config: Config) -> dict[str, Any]:
         path = run.predictions.with_name(f'predictions.{kind}.json')
         if path.is_file() and metric.get('ann_file'):
             matches = load_matches(metric['ann_file'], path, kind, metric.get('max_dets', 100))
-            result['intervals'][kind] = bootstrap(matches)
+            result['intervals'][kind] = bootstrap(matches.figures, matches.groups)
             result['resampled'] = matches.unit
             if kind == 'segm':
                 result['precision_recall'] = {
                     name: found for name, one in zip(matches.names, matches.classes, strict=True)
-                    if (found := curve(one))}
+                    if (found := one.curve())}
     return result

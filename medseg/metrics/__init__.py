@@ -1,7 +1,7 @@
 """Evaluation. Importing it registers the metrics where MMDetection is installed.
 
-The figures themselves (``instance_scores``, ``precision_recall``, ``boundary``,
-``surface_distance``) need numpy, OpenCV and pycocotools only.
+The figures themselves (``instance_scores``, ``precision_recall``, ``boundary``, ``surface``,
+``bootstrap``) need no PyTorch.
 """
 from importlib.util import find_spec
 

@@ -12,6 +12,8 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from .matching import ClassMatches, class_matches
+
 #: How far a match with a counted ground truth outranks one with an ignored ground truth. IoUs are
 #: at most 1, so any value above 1 keeps the two apart.
 _COUNTED_BONUS = 2.0
@@ -162,6 +164,19 @@ class FastCOCOeval(COCOeval):
         start = (class_index * len(self.params.areaRng) + area_index) * images
         return [r for r in self.evalImgs[start:start + images] if r is not None]
 
+    def matches(self, class_index: int, area_index: int = 0, max_dets: int | None = None
+                ) -> ClassMatches:
+        """What was matched of one class and area range, images by their place in ``imgIds``.
+
+        Args:
+            class_index (int): Position in ``params.catIds``.
+            area_index (int): Position in ``params.areaRng``.
+            max_dets (int, optional): Detections per image that count; default: the most matched.
+        """
+        p = self.params
+        return class_matches(self.class_records(class_index, area_index), p.imgIds,
+                             len(p.iouThrs), p.maxDets[-1] if max_dets is None else max_dets)
+
     def accumulate(self, p=None) -> None:
         """Precision and recall tables, as pycocotools lays them out in ``self.eval``.
 
@@ -172,37 +187,11 @@ class FastCOCOeval(COCOeval):
         sizes = (len(p.catIds), len(p.areaRng), len(p.maxDets))
         precision = -np.ones((len(p.iouThrs), len(p.recThrs), *sizes))
         recall = -np.ones((len(p.iouThrs), *sizes))
-        for k, a in np.ndindex(*sizes[:2]):
-            records = self.class_records(k, a)
-            targets = sum(int(np.count_nonzero(~r['gtIgnore'])) for r in records)
-            if targets == 0:
-                continue
-            for m, max_dets in enumerate(p.maxDets):
-                scores = np.concatenate([r['dtScores'][:max_dets] for r in records])
-                order = np.argsort(-scores, kind='mergesort')
-                match = np.concatenate([r['dtMatches'][:, :max_dets] for r in records], axis=1)
-                ignore = np.concatenate([r['dtIgnore'][:, :max_dets] for r in records], axis=1)
-                match, counted = match[:, order] > 0, ~ignore[:, order]
-                hits = np.cumsum(match & counted, axis=1)
-                misses = np.cumsum(~match & counted, axis=1)
-                for t in range(len(p.iouThrs)):
-                    recall[t, k, a, m] = hits[t, -1] / targets if order.size else 0
-                    precision[t, :, k, a, m] = _interpolated_precision(
-                        hits[t], misses[t], targets, p.recThrs)
+        for k, a, m in np.ndindex(*sizes):
+            found = self.matches(k, a, p.maxDets[m])
+            if found.targets.any():
+                precision[:, :, k, a, m] = found.precision_at(np.asarray(p.recThrs))
+                reached = found.precision_recall()[1]
+                recall[:, k, a, m] = reached[:, -1] if reached.size else 0
         self.eval = dict(
             params=p, counts=[*precision.shape], precision=precision, recall=recall)
-
-
-def _interpolated_precision(hits: np.ndarray, misses: np.ndarray, targets: int,
-                            recalls: np.ndarray) -> np.ndarray:
-    """Highest precision reached at or beyond each recall; 0 where the recall is never reached.
-
-    Args:
-        hits, misses: Cumulated true and false positives by falling score, (detections,).
-        targets: Number of ground truths, at least 1.
-        recalls: Recall levels, rising, in [0, 1].
-    """
-    curve = hits / (hits + misses + np.spacing(1))
-    envelope = np.maximum.accumulate(curve[::-1])[::-1]
-    index = np.searchsorted(hits / targets, recalls, side='left')
-    return np.append(envelope, 0.0)[np.minimum(index, envelope.size)]

@@ -9,8 +9,8 @@ from pycocotools.coco import COCO
 
 from .boundary import BoundaryCOCOeval
 from .fast_cocoeval import FastCOCOeval, results_to_coco
-from .precision_recall import best_f1_point, detections_from_records
-from .surface_distance import class_contours
+from .precision_recall import best_f1_point
+from .surface import class_contours
 
 #: COCO's "AR@100": the number of detections an image at which average recall is quoted.
 AR_DETECTIONS = 100
@@ -47,7 +47,7 @@ def score_instances(coco_gt: COCO, records: list[dict], iou_type: str, *, cat_id
 
     Args:
         coco_gt: Ground truth; every annotation needs ``iscrowd``, ``area`` and what the IoU type
-            compares (see ``complete_annotations``).
+            compares (see ``instance_matches.complete_annotations``).
         records: COCO result records (see ``results_to_coco``).
         iou_type: 'bbox' or 'segm'.
         cat_ids: Category ids in the order of the classes.
@@ -66,10 +66,7 @@ def score_instances(coco_gt: COCO, records: list[dict], iou_type: str, *, cat_id
     coco_dt = results_to_coco(coco_gt, records, iou_type)
     evaluator = FastCOCOeval(coco_gt, coco_dt, iou_type)
     _configure(evaluator, cat_ids, img_ids, max_dets)
-    per_class = [
-        detections_from_records(evaluator.class_records(k), max_dets)
-        for k in range(len(cat_ids))
-    ]
+    per_class = [evaluator.matches(k, max_dets=max_dets).detections() for k in range(len(cat_ids))]
     scores = InstanceScores(
         classes=[coco_gt.cats[c]['name'] for c in cat_ids],
         targets=np.array([d.targets for d in per_class], dtype=int),
@@ -96,28 +93,6 @@ def score_instances(coco_gt: COCO, records: list[dict], iou_type: str, *, cat_id
         _configure(evaluator, cat_ids, img_ids, max_dets)
         _add_average_precision(scores, evaluator, max_dets, 'boundary_')
     return scores
-
-
-def complete_annotations(coco: COCO, source: str, need_masks: bool) -> None:
-    """Fill in ``iscrowd`` and ``area`` where a COCO file leaves them out, in place.
-
-    Args:
-        coco: Ground truth.
-        source: What to call it in errors, e.g. the file's path.
-        need_masks: Whether masks will be evaluated.
-
-    Raises:
-        ValueError: An annotation lacks what is needed.
-    """
-    for ann in coco.anns.values():
-        ann.setdefault('iscrowd', 0)
-        if need_masks and not ann.get('segmentation'):
-            raise ValueError(
-                f'{source}: annotation {ann["id"]} has no segmentation; masks cannot be '
-                "evaluated, use metric='bbox' or complete the file")
-        if 'bbox' not in ann:
-            raise ValueError(f'{source}: annotation {ann["id"]} has no bbox; complete the file')
-        ann.setdefault('area', float(ann['bbox'][2] * ann['bbox'][3]))
 
 
 def _configure(evaluator: FastCOCOeval, cat_ids: list[int], img_ids: list[int],

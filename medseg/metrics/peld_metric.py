@@ -18,7 +18,8 @@ from medseg.data.categories import category_ids
 from medseg.io import write_json
 from medseg.tables import plain
 
-from .instance_scores import InstanceScores, complete_annotations, score_instances
+from .instance_matches import complete_annotations
+from .instance_scores import InstanceScores, score_instances
 from .rle import encode_masks
 
 #: Figures that are logged under their keys but would make the table too wide to read.
@@ -45,7 +46,7 @@ class PELDMetric(CocoMetric):
     - *AR@100* is COCO's: the recall of the best 100 detections an image and class whatever their
       score, averaged over IoU 0.50:0.95 and classes.
     - *boundary AP* takes min(mask IoU, boundary IoU) for IoU (see ``boundary``).
-    - *NSD* is the share of contour pixels within a tolerance (see ``surface_distance``).
+    - *NSD* is the share of the contours within a tolerance of one another (see ``surface``).
 
     Args:
         ann_file: COCO annotation file; None takes the ground truth from the data samples.

@@ -105,6 +105,26 @@ def smooth(values: np.ndarray, width: int = SMOOTHING_WIDTH) -> np.ndarray:
     return np.convolve(padded, np.full(width, 1 / width), mode='valid')
 
 
+def envelope(precision: np.ndarray) -> np.ndarray:
+    """Highest precision at or behind each place: (n,) → (n,), falling."""
+    return np.maximum.accumulate(precision[::-1])[::-1]
+
+
+def precision_at(precision: np.ndarray, recall: np.ndarray, levels: np.ndarray = RECALLS
+                 ) -> np.ndarray:
+    """Highest precision reached at or beyond each recall level, as COCO's AP averages it.
+
+    Args:
+        precision, recall (np.ndarray): Of the detections up to each, by falling score, (n,).
+        levels (np.ndarray): Rising, in [0, 1].
+
+    Returns:
+        np.ndarray: (levels,); 0 where the recall is never reached.
+    """
+    index = np.searchsorted(recall, levels, side='left')
+    return np.append(envelope(precision), 0.0)[index]
+
+
 def interpolated_ap(precision: np.ndarray, recall: np.ndarray) -> float:
     """Area under the precision envelope at 101 recalls by the trapezoid rule, as YOLO takes it.
 
@@ -116,22 +136,5 @@ def interpolated_ap(precision: np.ndarray, recall: np.ndarray) -> float:
     """
     recall = np.concatenate([[0.0], recall, [recall[-1], 1.0]])
     precision = np.concatenate([[1.0], precision, [0.0, 0.0]])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    heights = np.interp(RECALLS, recall, envelope)
+    heights = np.interp(RECALLS, recall, envelope(precision))
     return float(((heights[1:] + heights[:-1]) / 2).mean())
-
-
-def detections_from_records(records: list[dict], max_dets: int,
-                            threshold_index: int = 0) -> Detections:
-    """Collect one class's matching records (``FastCOCOeval.class_records``) into detections.
-
-    Crowds are no targets, and a detection that matches only a crowd is neither hit nor miss.
-    """
-    scores, hits, targets = [np.zeros(0)], [np.zeros(0, dtype=bool)], 0
-    for record in records:
-        counted = ~record['dtIgnore'][threshold_index, :max_dets]
-        match = record['dtMatches'][threshold_index, :max_dets] > 0
-        scores.append(np.asarray(record['dtScores'][:max_dets], dtype=float)[counted])
-        hits.append(match[counted])
-        targets += int(np.count_nonzero(~record['gtIgnore']))
-    return Detections(np.concatenate(scores), np.concatenate(hits), targets)

@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 
 from medseg.errors import UserError
 
+from .bootstrap import image_weights
 from .semantic_scores import FIGURES, area_figures, group_means, mean_over_classes, weighted_means
 
 #: Scores that :func:`best_threshold` tries.
@@ -46,15 +47,12 @@ class SemanticTable:
         """The mean over classes in each bootstrap draw of patients: (resamples,).
 
         The same seed draws the same patients for every model; see
-        :mod:`medseg.benchmark.intervals`.
+        :mod:`medseg.metrics.bootstrap`.
         """
-        rng = np.random.default_rng(seed)
-        count = int(groups.max()) + 1 if len(groups) else 0
-        drawn = np.array([np.bincount(rng.integers(0, count, count), minlength=count)
-                          for _ in range(resamples if count else 0)], dtype=float)
-        if not len(drawn):
+        weights = image_weights(groups, resamples, seed).astype(float)
+        if not len(weights):
             return np.zeros(0)
-        return mean_over_classes(weighted_means(self.values[figure], drawn[:, groups]))
+        return mean_over_classes(weighted_means(self.values[figure], weights))
 
 
 class Areas:

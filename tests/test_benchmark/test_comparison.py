@@ -12,7 +12,7 @@ TOOL = 'tools/analysis_tools/compare_predictions.py'
 
 def perfect(content):
     """Records that are the ground truth, confidently."""
-    from test_intervals import as_coco
+    from tiny_coco import as_coco
     coco = as_coco(copy.deepcopy(content))
     records = []
     for ann in content['annotations']:

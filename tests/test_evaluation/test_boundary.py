@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from medseg.metrics.boundary import band_width, boundary_iou
-from medseg.metrics.surface_distance import contour, normalised_surface_distance
+from medseg.metrics.surface import normalised_surface_distance
 
 
 def rectangle(x, y, width, height):
@@ -52,15 +52,35 @@ def test_image_edge_is_a_boundary():
     assert corner == pytest.approx(36 / (84 + 40 - 36))
 
 
-def test_contour_of_a_square():
-    assert np.count_nonzero(contour(SQUARE)) == 4 * 19
-    assert np.count_nonzero(contour(np.ones((10, 10), dtype=bool))) == 36
+#: A 20 px square's contour runs through 80 corners of pixels: 76 of length 1, 4 cut at √½.
+LENGTH = 76 + 4 * 0.5 ** 0.5
 
 
 def test_nsd_of_a_square_shifted_by_five():
-    """Of 76 contour pixels within 3 px of the other contour: top and bottom edge 18 each (the
-    first two are 5 and 4 px off), and on the inner side edge 3 px next to either corner: 42."""
-    assert normalised_surface_distance(SQUARE, rectangle(35, 30, 20, 20)) == pytest.approx(42 / 76)
+    """Within 3 px of the other contour lie, of top and bottom edge, 18 corners and the inner end
+    of the edge, and of the inner side edge 3 next to either end."""
+    assert normalised_surface_distance(SQUARE, rectangle(35, 30, 20, 20)) == pytest.approx(
+        (2 * (18 + 0.5 ** 0.5) + 6) / LENGTH)
+
+
+def test_nsd_at_the_edge_of_the_image():
+    """A square in the corner has the same contour as one inside: the image's edge is outside."""
+    corner, inside = rectangle(0, 0, 10, 10), rectangle(40, 40, 10, 10)
+    found = [normalised_surface_distance(mask, grown, 1)
+             for mask, grown in ((corner, rectangle(0, 0, 12, 10)),
+                                 (inside, rectangle(40, 40, 12, 10)))]
+    assert found[0] == found[1] and 0.5 < found[0] < 1
+
+
+def test_nsd_in_millimetres_of_a_volume():
+    """Slices 4 mm apart: a cube moved by one slice is 4 mm off, by one pixel 0.5 mm."""
+    cube = np.zeros((12, 20, 20), bool)
+    cube[4:8, 5:15, 5:15] = True
+    across, along = np.roll(cube, 1, axis=0), np.roll(cube, 1, axis=1)
+    spacing = (4.0, 0.5, 0.5)
+    assert normalised_surface_distance(cube, along, 0.5, spacing) == 1
+    assert normalised_surface_distance(cube, across, 0.5, spacing) < 0.9
+    assert normalised_surface_distance(cube, across, 4, spacing) == 1
 
 
 def test_nsd_tolerance_is_inclusive():

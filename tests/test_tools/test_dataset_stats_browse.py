@@ -55,7 +55,8 @@ def data(tmp_path):
 def test_table_is_the_papers_table_one(data, tmp_path, capsys):
     assert stats.main([str(data), '--json', str(tmp_path / 'table.json')]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows == [['class', 'train', 'val', 'total'], ['-' * 9, '-----', '---', '-----'],
+    assert set(''.join(rows.pop(1))) == {'-'}
+    assert rows == [['class', 'train', 'val', 'total'],
                     ['bone', '2', '0', '2'], ['nerve', '1', '1', '2'],
                     ['instances', '3', '1', '4'], ['images', '1', '2', '3']]
     assert json.loads((tmp_path / 'table.json').read_text())['nerve'] == {

@@ -16,11 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from medseg.benchmark.intervals import RESAMPLES
 from medseg.benchmark.paired_comparison import Predictions, compare, table, trained_runs
 from medseg.cli import reports_user_errors
 from medseg.errors import UserError
 from medseg.io import write_json
+from medseg.metrics.bootstrap import RESAMPLES
 from medseg.tables import fill
 
 

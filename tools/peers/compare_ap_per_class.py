@@ -23,7 +23,8 @@ from pycocotools.coco import COCO
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from medseg.metrics.fast_cocoeval import FastCOCOeval, results_to_coco  # noqa: E402
-from medseg.metrics.instance_scores import complete_annotations, score_instances  # noqa: E402
+from medseg.metrics.instance_matches import complete_annotations  # noqa: E402
+from medseg.metrics.instance_scores import score_instances  # noqa: E402
 
 JUDGED = ('precision', 'recall', 'yolo_mAP_50')
 SHOWN = (*JUDGED, 'mAP_50', 'mAP')
