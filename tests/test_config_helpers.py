@@ -3,14 +3,15 @@ import pytest
 from mmengine.config import Config
 
 from medseg.configs import (
-    dataset_classes,
+    classes,
     datasets,
     evaluators,
-    leaf_dataset,
-    leaf_datasets,
+    places,
     prediction_pipeline,
 )
-from medseg.errors import UserError
+from medseg.configs import (
+    test_dataset as dataset_of_test,
+)
 
 LEAF = dict(type='CocoDataset', ann_file='a.json')
 
@@ -19,7 +20,7 @@ def config(**parts):
     return Config(dict(parts))
 
 
-@pytest.mark.parametrize('dataset, places', [
+@pytest.mark.parametrize('dataset, ends', [
     (LEAF, ['']),
     (dict(type='RepeatDataset', times=2, dataset=LEAF), ['.dataset']),
     (dict(type='ConcatDataset', datasets=[LEAF, dict(LEAF, ann_file='b.json')]),
@@ -27,22 +28,21 @@ def config(**parts):
     (dict(type='MultiImageMixDataset', pipeline=[], dataset=dict(
         type='ConcatDataset', datasets=[dict(type='RepeatDataset', dataset=LEAF)])),
      ['.dataset.datasets.0.dataset'])])
-def test_leaves(dataset, places):
-    found = list(leaf_datasets(config(train_dataloader=dict(dataset=dataset)),
-                               ('train_dataloader', 'val_dataloader')))
-    assert [key for key, _ in found] == [f'train_dataloader.dataset{place}' for place in places]
-    assert found[0][1].ann_file == 'a.json'
+def test_leaves(dataset, ends):
+    cfg = config(train_dataloader=dict(dataset=dataset))
+    leaves = list(datasets(cfg, 'train_dataloader', 'val_dataloader'))
+    known = {id(leaf): place for place, leaf in places(cfg)}
+    assert [known[id(leaf)] for leaf in leaves] == [f'train_dataloader.dataset{e}' for e in ends]
+    assert leaves[0].ann_file == 'a.json'
 
 
 def test_wrappers_come_before_what_they_hold():
     wrapped = config(test_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=LEAF)))
-    assert [d.type for _, d in datasets(wrapped)] == ['RepeatDataset', 'CocoDataset']
-    assert leaf_dataset(wrapped).type == 'CocoDataset'
+    assert [d.type for _, d in places(wrapped)] == ['RepeatDataset', 'CocoDataset']
+    assert dataset_of_test(wrapped).type == 'CocoDataset'
     # a change reaches the config
-    leaf_dataset(wrapped).ann_file = 'other.json'
+    dataset_of_test(wrapped).ann_file = 'other.json'
     assert wrapped.test_dataloader.dataset.dataset.ann_file == 'other.json'
-    with pytest.raises(UserError, match='has no val_dataloader'):
-        leaf_dataset(wrapped, 'val_dataloader')
 
 
 @pytest.mark.parametrize('given, names', [
@@ -52,9 +52,9 @@ def test_wrappers_come_before_what_they_hold():
 def test_classes(given, names):
     found = config(test_dataloader=dict(dataset=dict(LEAF, **given)))
     if names is None:
-        assert len(dataset_classes(found)) == 80 and dataset_classes(found)[0] == 'person'
+        assert len(classes(found)) == 80 and classes(found)[0] == 'person'
     else:
-        assert dataset_classes(found) == names
+        assert classes(found) == names
 
 
 def test_metrics_alone_or_in_lists():

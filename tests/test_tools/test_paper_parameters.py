@@ -52,8 +52,8 @@ def test_document_without_the_place_is_left_alone(tool, tmp_path, capsys):
     page = tmp_path / 'page.md'
     page.write_text('nothing')
     assert tool.main(['--document', str(page)]) == 2
-    assert ('page.md: has no place for the table; write the lines '
-            '"<!-- table: paper-parameters -->"' in capsys.readouterr().err)
+    assert ('page.md: needs one "<!-- table: paper-parameters -->"'
+            in capsys.readouterr().err)
     assert page.read_text() == 'nothing'
     assert tool.main(['--document', str(tmp_path / 'absent.md')]) == 2
-    assert 'absent.md: no such file' in capsys.readouterr().err
+    assert 'absent.md: no such document' in capsys.readouterr().err

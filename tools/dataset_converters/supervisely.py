@@ -1,4 +1,4 @@
-"""Address of release 0.1; the tool is tools/data/supervisely.py now, and this runs it."""
+"""Address of release 0.1; it is tools/data/supervisely.py, which this runs."""
 import runpy
 from pathlib import Path
 

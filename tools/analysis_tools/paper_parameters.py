@@ -1,0 +1,7 @@
+"""Address of release 0.1; it is tools/docs/paper_parameters.py, which this runs."""
+import runpy
+from pathlib import Path
+
+if __name__ == '__main__':
+    runpy.run_path(str(Path(__file__).resolve().parents[1] /
+                       'docs/paper_parameters.py'), run_name='__main__')
