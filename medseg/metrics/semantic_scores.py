@@ -1,13 +1,13 @@
-"""Overlap and contour figures of class areas, image by image; needs numpy and OpenCV only.
+"""Overlap and contour figures of class areas, image by image.
 
 A class's area in an image is a mask of any shape; classes may overlap. With A the predicted and B
 the true area:
 
 - *Dice* is 2 |A and B| / (|A| + |B|), *IoU* |A and B| / |A or B|.
 - *HD95*: of the distances (pixels, centre to centre) of the contour pixels of A to the contour of
-  B, the 95th percentile; the same from B to A; the greater of the two. A contour is as in
-  :mod:`.surface_distance`: pixels with a 4-neighbour outside, the image's edge being outside.
-- *NSD*: the share of both contours' pixels within a tolerance of the other contour.
+  B, the 95th percentile; the same from B to A; the greater of the two. Contour pixels have a
+  4-neighbour outside, the image's edge being outside.
+- *NSD*: the share of both contours within a tolerance of the other one; see :mod:`.surface`.
 
 Empty areas: if both are empty the image says nothing about the class, and every figure is NaN and
 left out of means. If one of them is, Dice, IoU and NSD are 0 and HD95 is the image's diagonal: the
@@ -18,13 +18,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .surface_distance import contour
+from .surface import normalised_surface_distance
 
 #: Figures of :func:`area_figures`, in its order.
 FIGURES = ('dice', 'iou', 'hd95', 'nsd')
 #: Whether more is better.
 RISING = {'dice': True, 'iou': True, 'hd95': False, 'nsd': True}
 _PERCENTILE = 95
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+def contour(mask: np.ndarray) -> np.ndarray:
+    """Contour pixels (see above) of a bool mask: bool, (H, W) alike."""
+    inner = cv2.erode(mask.astype(np.uint8), _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return mask & (inner == 0)
 
 
 def contour_distances(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,10 +78,8 @@ def area_figures(predicted: np.ndarray, true: np.ndarray, tolerance: float = 3
     common = np.count_nonzero(predicted & true)
     there, back = contour_distances(predicted, true)
     hd95 = max(np.percentile(there, _PERCENTILE), np.percentile(back, _PERCENTILE))
-    # Distances are square roots of whole numbers in single precision.
-    near = np.count_nonzero(there <= tolerance + 1e-4) + np.count_nonzero(back <= tolerance + 1e-4)
     return (2 * common / sum(sizes), common / (sum(sizes) - common), float(hd95),
-            near / (there.size + back.size))
+            normalised_surface_distance(predicted, true, tolerance))
 
 
 def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -42,7 +42,8 @@ def test_results_table(document, tmp_path):
         f'coco/{kind}_{figure}': value for kind, values in
         (('bbox', (0.4, 0.7, 0.8, 0.6)), ('segm', (0.37, 0.71, 0.81, 0.61)))
         for figure, value in zip(('mAP', 'mAP_50', 'precision', 'recall'), values, strict=True)}))
-    assert run('tools/docs/write_tables.py', document, 't', '--row', f'A=b={source}').returncode == 0
+    result = run('tools/docs/write_tables.py', document, 't', '--row', f'A=b={source}')
+    assert result.returncode == 0, result.stderr
     assert ('| A=b | 0.400 | 0.700 | 0.800 | 0.600 | 0.370 | 0.710 | 0.810 | 0.610 |'
             in document.read_text())
 
