@@ -31,7 +31,6 @@ from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.benchmark.plots import draw
 from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.configs import adapt_config
-from medseg.data.convert.records import ConversionError
 from medseg.engine import compat
 from medseg.errors import UserError
 from medseg.io import write_json, write_text
@@ -270,7 +269,7 @@ def main(argv=None) -> int:
             args.ignore_errors = True
             measure(args, models, missing, [])
         return code
-    except ConversionError as error:
+    except UserError as error:
         raise UserError(str(error)) from error
 
 

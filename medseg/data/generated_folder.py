@@ -1,10 +1,11 @@
 """Folders of synthetic data: made by one tool with one setting, resumable, never mixed up."""
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from medseg.io import read_json, write_json
 
 
 def claim(out: Path, marker_name: str, settings: Mapping[str, Any], overwrite: bool) -> bool:
@@ -28,7 +29,7 @@ def claim(out: Path, marker_name: str, settings: Mapping[str, Any], overwrite: b
     marker = out / marker_name
     fresh = overwrite or not marker.exists()
     if marker.exists():
-        found = json.loads(marker.read_text(encoding='utf-8'))
+        found = read_json(marker)
         if found != settings and not overwrite:
             keys = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
             what = ', '.join(f'{k} {found.get(k)} (now {settings.get(k)})' for k in keys)
@@ -40,7 +41,5 @@ def claim(out: Path, marker_name: str, settings: Mapping[str, Any], overwrite: b
             f'{out}: is not empty and was not made by this tool; name another folder, or write '
             'into it with --overwrite (files of the same name are replaced, others stay)')
     out.mkdir(parents=True, exist_ok=True)
-    temporary = marker.with_name(f'.{marker_name}.tmp')
-    temporary.write_text(json.dumps(dict(settings), indent=1), encoding='utf-8')
-    temporary.replace(marker)
+    write_json(marker, dict(settings), indent=1)
     return fresh

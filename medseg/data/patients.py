@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .convert.records import ConversionError
+from medseg.errors import UserError
+
 from .splitting import patients_by_pattern
 
 
@@ -16,7 +17,7 @@ def patients(images: Sequence[dict]) -> list[str] | None:
     else:
         try:
             found = patients_by_pattern([image['file_name'] for image in images])
-        except ConversionError:
+        except UserError:
             return None
     return found if 1 < len(set(found)) < len(found) else None
 

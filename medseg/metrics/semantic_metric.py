@@ -3,12 +3,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +18,7 @@ from terminaltables import AsciiTable
 
 from medseg.data.categories import category_ids
 from medseg.data.patients import patient_groups
+from medseg.io import write_json
 
 from .rle import encode_masks
 from .semantic_scores import FIGURES
@@ -110,7 +108,8 @@ class SemanticMetric(BaseMetric):
                         segmentation=_text(mask))
                    for image, found in results for label, score, mask in found]
         if self.outfile_prefix is not None:
-            path = _write(records, f'{self.outfile_prefix}.semantic.json')
+            path = f'{self.outfile_prefix}.semantic.json'
+            write_json(path, records)
             logger.info(f'Wrote {len(records)} areas to {path}')
         missing = len(set(img_ids) - {image for image, _ in results})
         if missing:
@@ -167,15 +166,5 @@ def _defined(value: float) -> float:
 def _text(rle: dict) -> dict:
     counts = rle['counts']
     return dict(rle, counts=counts.decode() if isinstance(counts, bytes) else counts)
-
-
-def _write(records: list[dict], path: str) -> Path:
-    """Write to a temporary name beside the target, then rename."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'{target.name}.partial')
-    partial.write_text(json.dumps(records))
-    os.replace(partial, target)
-    return target
 
 

@@ -15,8 +15,8 @@ from rich.progress import track
 
 from medseg.data.coco_file import load_coco
 from medseg.data.convert.images import read_upright
-from medseg.data.convert.records import ConversionError
 from medseg.data.pictures import draw_annotations, write_png
+from medseg.errors import UserError
 from medseg.runtime.coco_results import SCORE_THR
 
 SHEET_IMAGES = 6
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         return draw(args)
-    except (ConversionError, OSError, ValueError) as error:
+    except (UserError, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
 

@@ -19,6 +19,7 @@ from medseg.data.check import (
 from medseg.data.coco_file import find_annotation_files, image_folder
 from medseg.data.convert.records import UNSPLIT, ConversionError
 from medseg.data.findings import Finding
+from medseg.errors import UserError
 from medseg.io import write_json
 
 EPILOG = """\
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ConversionError(f'{len(folders)} image folders for {len(files)} annotation files;'
                                   ' give one for all, or one for each')
         subsets = [load_subset(path, folder) for path, folder in zip(files, folders, strict=True)]
-    except ConversionError as error:
+    except UserError as error:
         print(f'check.py: error: {error}', file=sys.stderr)
         return 2
     findings: list[Finding] = []

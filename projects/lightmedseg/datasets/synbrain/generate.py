@@ -1,9 +1,7 @@
 """Make a SynBrain data set: NIfTI files and Decathlon lists, resumable."""
 from __future__ import annotations
 
-import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +11,7 @@ import nibabel
 import numpy as np
 
 from medseg.data.generated_folder import claim
+from medseg.io import replacing, write_json
 
 from .contrast import MODALITIES
 from .lesions import LESION_LABELS
@@ -40,12 +39,10 @@ def stem_of(number: int) -> str:
 
 def _save(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write a NIfTI file aside and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = nibabel.Nifti1Image(array, affine)
     image.header.set_xyzt_units('mm')
-    temporary = path.with_name(f'.{os.getpid()}.{path.name}')
-    nibabel.save(image, temporary)
-    os.replace(temporary, path)
+    with replacing(path, suffix='.nii.gz') as part:
+        nibabel.save(image, part)
 
 
 def _files(out: Path, number: int) -> dict[str, Path]:
@@ -84,10 +81,7 @@ def _write_lists(out: Path, patients: int) -> None:
                          'label': f'labels_{task}/{stem_of(n)}.nii.gz',
                          'patient': stem_of(n)} for n in numbers]
                for subset, numbers in subsets(patients).items()}}
-        path = out / f'dataset_{task}.json'
-        temporary = path.with_name(f'.{path.name}.tmp')
-        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
-        temporary.replace(path)
+        write_json(out / f'dataset_{task}.json', content, indent=1)
 
 
 def _count(results: Iterable[int], done: int, total: int,
