@@ -1,4 +1,7 @@
-"""LightMedSeg: 3-D segmentation with 0.48 M parameters. Importing registers all of it."""
+"""LightMedSeg: 3-D segmentation with 0.48 M parameters. Importing registers the network.
+
+``projects.lightmedseg.training`` registers what trains, tests and compares it (with MONAI).
+"""
 from .anchor_detector import GlobalAnchorDetector
 from .anchor_film import AnchorFiLM
 from .decoder_stage import AdaptiveDecoderStage

@@ -1,1 +1,1 @@
-"""Volumes: the synthetic brain, readers of the field's folders, the data set for training."""
+"""Volumes: the synthetic brain, lists of cases, the data set for training."""
