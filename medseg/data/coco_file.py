@@ -6,35 +6,51 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as mask_utils
 
 from medseg.io import read_json
 
+from .coco_rules import REMARK, left_out_line, structure_faults, usable_content
+from .convert.geometry import rasterize
 from .convert.records import UNSPLIT, ConversionError
 from .convert.writer import subset_folder
+from .outlines import rings_of, rle_mask
 
 SUBSETS = ('train', 'val', 'test')
 
 
 def load_coco(path: Path) -> dict[str, Any]:
-    """Content of a COCO instance file.
+    """Content of a COCO instance file whose entries are complete and refer to each other.
+
+    Outlines and boxes may still be anything: see ``coco_rules.usable_content``.
 
     Raises:
         UserError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
             ``categories`` lists, or an entry lacks what every user of it needs.
     """
     content = read_json(path)
-    for key in ('images', 'annotations', 'categories'):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise ConversionError(f'{path}: is not a COCO instance file: no list of {key!r}')
-    needed = {'images': ('id', 'file_name', 'width', 'height'),
-              'annotations': ('id', 'image_id', 'category_id'), 'categories': ('id', 'name')}
-    for key, fields in needed.items():
-        for number, entry in enumerate(content[key]):
-            for field in fields:
-                if field not in entry:
-                    raise ConversionError(f'{path}: {key}[{number}] has no {field!r}')
+    first = next((fault for fault in structure_faults(content) if fault.effect != REMARK), None)
+    if first is not None:
+        place = f'{first.record}: ' if first.record else ''
+        raise ConversionError(f'{path}: {place}{first.kind}: {first.reason}; tools/data/check.py '
+                              'lists every fault')
     return content
+
+
+def load_drawable(path: Path) -> tuple[dict[str, Any], str]:
+    """Content of a COCO instance file without the records whose boxes or outlines are broken.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The content, and a line that says what was left out and why; empty where nothing was.
+
+    Raises:
+        ConversionError: as :func:`load_coco`.
+        UserError: no image, or no object, can be used.
+    """
+    content, left_out = usable_content(load_coco(path), str(path), training=False)
+    return content, left_out_line(str(path), left_out)
 
 
 def find_annotation_files(source: Path) -> dict[str, Path]:
@@ -103,15 +119,15 @@ def float_outlines(segmentation: Any) -> Any:
 
 
 def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.ndarray:
-    """Mask of a COCO annotation, polygons or RLE, as booleans of shape (height, width)."""
+    """Mask of a COCO annotation, polygons or RLE, as booleans of shape (height, width).
+
+    Raises:
+        RecordError: the outline or the run lengths are broken, or of another size.
+    """
     segmentation = annotation['segmentation']
-    if isinstance(segmentation, list):
-        rle = mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        rle = mask_utils.frPyObjects(segmentation, height, width)
-    else:
-        rle = segmentation
-    return mask_utils.decode(rle).astype(bool)
+    if isinstance(segmentation, dict):
+        return rle_mask(segmentation, height, width).astype(bool)
+    return rasterize(rings_of(segmentation), height, width)
 
 
 def class_table(subsets: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:

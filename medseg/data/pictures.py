@@ -39,7 +39,7 @@ def instance_table(content: Mapping[str, Any]) -> dict[str, np.ndarray]:
         width, height = sizes[annotation['image_id']]
         x, y, box_width, box_height = annotation['bbox']
         rows[names[annotation['category_id']]].append((
-            (annotation['area'] / (width * height)) ** 0.5,
+            (max(annotation['area'], 0) / (width * height)) ** 0.5,
             (x + box_width / 2) / width, (y + box_height / 2) / height))
     return {name: np.array(values, dtype=float).reshape(-1, 3) for name, values in rows.items()}
 

@@ -11,10 +11,12 @@ import torch
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
+from mmengine.fileio import get_local_path
 from mmengine.logging import MMLogger
 from pycocotools import mask as mask_utils
 
 from medseg.data.categories import category_ids
+from medseg.data.checked_coco import load_checked
 from medseg.io import write_json
 from medseg.tables import plain
 
@@ -64,6 +66,7 @@ class PELDMetric(CocoMetric):
         prefix: Replaces ``coco`` in the keys.
 
     Raises:
+        UserError: ``ann_file`` cannot be used at all.
         ValueError: A bad argument, or ``ann_file`` does not list the data set's classes in order.
     """
     default_prefix: str | None = 'coco'
@@ -86,9 +89,12 @@ class PELDMetric(CocoMetric):
             raise ValueError('format_only needs outfile_prefix: where the files shall go')
         with _quiet():
             super().__init__(
-                ann_file=ann_file, metric=metrics, classwise=classwise, format_only=format_only,
+                ann_file=None, metric=metrics, classwise=classwise, format_only=format_only,
                 outfile_prefix=outfile_prefix, backend_args=backend_args,
                 collect_device=collect_device, prefix=prefix)
+            if ann_file is not None:
+                with get_local_path(ann_file, backend_args=backend_args) as path:
+                    self._coco_api = load_checked(path, str(ann_file), training=False)
         self.ann_file = ann_file
         self.max_dets = max_dets
         self.boundary = boundary

@@ -140,7 +140,8 @@ def test_wrong_arguments(data, tmp_path, capsys):
     path = data / 'annotations/instances_val.json'
     path.write_text(path.read_text().replace('"category_id": 4', '"category_id": 5'))
     assert stats.main([str(data)]) == 2
-    assert 'annotation 1 is of an unknown image or category' in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert 'annotation 1: unknown category: category_id 5, known are [2, 4]' in message
 
 
 def test_predictions_are_drawn_with_their_score():

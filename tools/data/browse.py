@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medseg.data.coco_file import find_annotation_files, image_folder, load_coco, output_name
+from medseg.data.coco_file import find_annotation_files, image_folder, load_drawable, output_name
 from medseg.data.convert.images import read_upright
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, RecordError
@@ -33,19 +33,20 @@ def draw_file(path: Path, folder: Path, out: Path, args: argparse.Namespace) -> 
     Raises:
         ConversionError: the annotation file cannot be used.
     """
-    content = load_coco(path)
+    content, left_out = load_drawable(path)
     names = {item['id']: str(item['name']) for item in content['categories']}
     by_image = defaultdict(list)
     for annotation in content['annotations']:
-        if annotation['category_id'] not in names or not annotation.get('segmentation'):
-            raise ConversionError(f'{path}: annotation {annotation["id"]} has an unknown category '
-                                  'or no outline; run tools/data/check.py')
+        if not annotation.get('segmentation'):
+            raise ConversionError(f'{path}: annotation {annotation["id"]} has no outline; run '
+                                  'tools/data/check.py')
         by_image[annotation['image_id']].append(annotation)
     images = content['images']
     if args.num and args.num < len(images):
         chosen = np.random.default_rng(args.seed).choice(len(images), args.num, replace=False)
         images = [images[index] for index in sorted(chosen)]
-    problems = []
+    problems = [left_out] if left_out else []
+    drawn_count = 0
     for image in progress(images, f'drawing {path.stem}'):
         source = folder / image['file_name']
         try:
@@ -61,8 +62,13 @@ def draw_file(path: Path, folder: Path, out: Path, args: argparse.Namespace) -> 
         if args.beside:
             drawn = np.concatenate([pixels, drawn], axis=1)
         # the whole name, so that a.png and a.jpg do not meet
-        write_png(out / f'{output_name(image["file_name"])}.png', drawn)
-    print(f'{path}: {len(images) - len(problems)} pictures in {out}')
+        try:
+            write_png(out / f'{output_name(image["file_name"])}.png', drawn)
+        except OSError as error:
+            problems.append(f'{source}: its drawing cannot be written ({error.strerror})')
+            continue
+        drawn_count += 1
+    print(f'{path}: {drawn_count} pictures in {out}')
     return problems
 
 

@@ -10,10 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medseg.data.check import (
+    check_annotations,
     check_between,
-    check_geometry,
     check_images,
-    check_structure,
     load_subset,
 )
 from medseg.data.coco_file import find_annotation_files, image_folder
@@ -78,8 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     findings: list[Finding] = []
     prints = []
     for subset in subsets:
-        findings += check_structure(subset)
-        findings += check_geometry(subset, args.tolerance)
+        findings += check_annotations(subset, args.tolerance)
         found, seen = check_images(subset, args.quiet)
         findings += found
         prints.append(seen)

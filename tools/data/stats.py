@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medseg.data.coco_file import class_table, find_annotation_files, load_coco
-from medseg.data.convert.records import UNSPLIT, ConversionError
+from medseg.data.coco_file import class_table, find_annotation_files, load_drawable
+from medseg.data.convert.records import UNSPLIT
 from medseg.data.pictures import draw_statistics, write_png
 from medseg.errors import UserError
 from medseg.io import write_json
@@ -22,34 +22,31 @@ examples:
 """
 
 
-def load_subsets(given: Sequence[Path]) -> dict[str, dict[str, Any]]:
+def load_subsets(given: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """COCO content by subset name, of files and of directories of converted sets.
 
+    Returns:
+        The content, and a line for each file of which something was left out.
+
     Raises:
-        ConversionError: nothing is found, or a reference leads nowhere.
+        UserError: nothing is found, or a file cannot be used.
     """
     subsets: dict[str, dict[str, Any]] = {}
+    told: list[str] = []
     for path in given:
         found = find_annotation_files(path)
         if len(found) > 1:
             found.pop(UNSPLIT, None)  # a split of it is there, which holds the same images
         for name, file in found.items():
-            content = load_coco(file)
-            known = {item['id'] for item in content['images']}
-            categories = {item['id'] for item in content['categories']}
-            for annotation in content['annotations']:
-                if (annotation['image_id'] not in known or 'area' not in annotation
-                        or annotation['category_id'] not in categories
-                        or len(annotation.get('bbox', ())) != 4):
-                    raise ConversionError(
-                        f'{file}: annotation {annotation["id"]} is of an unknown image or category '
-                        'or has no area or box; run tools/data/check.py')
+            content, left_out = load_drawable(file)
+            if left_out:
+                told.append(left_out)
             subsets[name if name not in subsets else str(file)] = content
-    return subsets
+    return subsets, told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; returns 0, or 2 where a file cannot be used."""
+    """Runs the tool; returns 0, 1 where something was left out, 2 where a file cannot be used."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('annotations', metavar='ANN', nargs='+', type=Path,
@@ -61,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is not None and args.out.suffix.lower() != '.png':
         parser.error(f'--out {args.out}: give a file name that ends in .png')
     try:
-        subsets = load_subsets(args.annotations)
+        subsets, told = load_subsets(args.annotations)
     except UserError as error:
         print(f'stats.py: error: {error}', file=sys.stderr)
         return 2
@@ -73,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is not None:
         write_png(args.out, draw_statistics(subsets))
         print(f'histograms: {args.out}')
-    return 0
+    for line in told:
+        print(line, file=sys.stderr)
+    return 1 if told else 0
 
 
 if __name__ == '__main__':

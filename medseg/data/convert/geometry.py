@@ -14,6 +14,24 @@ from pycocotools import mask as mask_utils
 from shapely import Polygon, make_valid, unary_union
 from shapely.geometry import box
 
+from .records import RecordError
+
+MAX_TANGLE = 1000
+"""Points of an object up to which overlaps and crossings are worked out exactly."""
+
+MAX_CROSSINGS = 100
+"""Crossings of a ring with itself up to which its parts are worked out exactly; ``make_valid``
+takes 10 s for 3000 of them, which 150 points can have."""
+
+MAX_BORDERS = 200_000
+"""Pixel borders of a bitmap that may be turned into outlines; noise has as many as pixels."""
+
+MAX_HOLES = 2000
+"""Holes of one outline."""
+
+PICTURE_SIDE, PICTURE_LENGTH = 2048, 1e6
+"""Side of the picture by which other objects are measured, and pixels of all outlines on it."""
+
 
 def signed_area(ring: np.ndarray) -> float:
     """Shoelace area of a ring of shape (N, 2); positive when clockwise on screen (y down)."""
@@ -30,11 +48,64 @@ def is_simple(ring: np.ndarray) -> bool:
 def polygons_area(polygons: Sequence[np.ndarray]) -> float:
     """Area in square pixels of the union of rings, each of shape (N >= 3, 2).
 
-    A ring that crosses itself is filled by the even-odd rule, as ``pycocotools`` does.
+    A ring that crosses itself is filled by the even-odd rule, as ``pycocotools`` does. Objects of
+    more than MAX_TANGLE points that overlap, and wild tangles, are measured on a picture.
     """
     if len(polygons) == 1 and is_simple(polygons[0]):
         return abs(signed_area(polygons[0]))
+    points = sum(map(len, polygons))
+    if points > MAX_TANGLE or any(_crossings(ring) > MAX_CROSSINGS for ring in polygons
+                                  if not is_simple(ring)):
+        if _apart(polygons) and all(map(is_simple, polygons)):
+            return sum(abs(signed_area(ring)) for ring in polygons)
+        return _pictured_area(polygons)
     return float(unary_union([make_valid(Polygon(ring)) for ring in polygons]).area)
+
+
+def _crossings(ring: np.ndarray) -> int:
+    """How often a ring of shape (N, 2) crosses itself, neighbours aside."""
+    start, step = ring, np.roll(ring, -1, axis=0) - ring
+
+    def side(points: np.ndarray) -> np.ndarray:
+        """On which side of each edge (rows) each point lies."""
+        away = points[None] - start[:, None]
+        return step[:, None, 0] * away[..., 1] - step[:, None, 1] * away[..., 0]
+
+    first = side(start)
+    split = first * np.roll(first, -1, axis=1) < 0  # edge i lies between the ends of edge j
+    return int((split & split.T).sum()) // 2
+
+
+def _apart(polygons: Sequence[np.ndarray]) -> bool:
+    """Whether the boxes around rings do not meet, so that areas add up."""
+    low = np.array([ring.min(axis=0) for ring in polygons])
+    high = np.array([ring.max(axis=0) for ring in polygons])
+    if len(polygons) > MAX_TANGLE:
+        return False
+    meet = ((low[:, None] < high[None]) & (low[None] < high[:, None])).all(axis=2)
+    return int(meet.sum()) <= len(polygons)  # each meets itself
+
+
+def _pictured_area(polygons: Sequence[np.ndarray]) -> float:
+    """Area of the union of rings, measured on a picture of them."""
+    left, top, width, height = bounding_box(polygons)
+    length = sum(float(np.abs(np.diff(ring, axis=0, append=ring[:1])).sum()) for ring in polygons)
+    scale = min(PICTURE_SIDE / max(width, height, 1e-9), PICTURE_LENGTH / max(length, 1e-9))
+    side = int(np.ceil(max(width, height) * scale)) + 1
+    return float(rasterize([(ring - (left, top)) * scale for ring in polygons], side,
+                           side).sum()) / scale ** 2
+
+
+def parts_of(ring: np.ndarray) -> Polygon:
+    """A ring as a valid shape.
+
+    Raises:
+        RecordError: it crosses itself too often to work its parts out.
+    """
+    if not is_simple(ring) and (len(ring) > MAX_TANGLE or _crossings(ring) > MAX_CROSSINGS):
+        raise RecordError('too tangled', f'an outline of {len(ring)} points crosses itself too '
+                          'often to work its parts out')
+    return make_valid(Polygon(ring))
 
 
 def bounding_box(polygons: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
@@ -75,7 +146,7 @@ def circle(center: np.ndarray, radius: float) -> np.ndarray:
 
 def clip_to_frame(ring: np.ndarray, width: int, height: int) -> list[np.ndarray]:
     """Parts of a simple ring inside the image frame, each of shape (N, 2); empty when none is."""
-    clipped = make_valid(Polygon(ring)).intersection(box(0, 0, width, height))
+    clipped = parts_of(ring).intersection(box(0, 0, width, height))
     parts = getattr(clipped, 'geoms', [clipped])
     return [np.asarray(part.exterior.coords)[:-1] for part in parts
             if isinstance(part, Polygon) and not part.is_empty]
@@ -91,19 +162,18 @@ def bridge_holes(exterior: np.ndarray, holes: Sequence[np.ndarray]) -> np.ndarra
     Args:
         exterior: Ring of shape (N, 2).
         holes: Rings of shape (K, 2) inside the exterior.
+
+    Raises:
+        RecordError: there are thousands of holes.
     """
+    if len(holes) > MAX_HOLES:
+        raise RecordError('too many holes', f'{len(holes)} holes, at most {MAX_HOLES} are cut')
     ring = exterior if signed_area(exterior) > 0 else exterior[::-1]
-    left = [hole if signed_area(hole) < 0 else hole[::-1] for hole in holes]
-    while left:
-        # the nearest hole first: its bridge is short and crosses nothing else in practice
-        best = None
-        for index, hole in enumerate(left):
-            gaps = ((ring[:, None, :] - hole[None, :, :]) ** 2).sum(axis=2)
-            at = np.unravel_index(int(gaps.argmin()), gaps.shape)
-            if best is None or gaps[at] < best[0]:
-                best = (gaps[at], index, int(at[0]), int(at[1]))
-        _, index, at_ring, at_hole = best
-        hole = np.roll(left.pop(index), -at_hole, axis=0)
+    # from left to right, each to the nearest point of what is there: bridges stay short
+    for hole in sorted(holes, key=lambda hole: hole[:, 0].min()):
+        hole = hole if signed_area(hole) < 0 else hole[::-1]
+        hole = np.roll(hole, -int(hole[:, 0].argmin()), axis=0)
+        at_ring = int(((ring - hole[0]) ** 2).sum(axis=1).argmin())
         ring = np.concatenate([ring[:at_ring + 1], hole, hole[:1], ring[at_ring:]])
     return ring
 
@@ -115,14 +185,38 @@ def subtract_holes(exterior: np.ndarray,
     Args:
         exterior: Ring of shape (N, 2).
         holes: Rings of shape (K, 2); they may reach over the exterior and over each other.
+
+    Raises:
+        RecordError: a ring is too tangled, or there are too many holes.
     """
-    rest = make_valid(Polygon(exterior)).difference(
-        unary_union([make_valid(Polygon(hole)) for hole in holes]))
+    rest = parts_of(exterior).difference(unary_union([parts_of(hole) for hole in holes]))
     rings = [bridge_holes(np.asarray(part.exterior.coords)[:-1],
                           [np.asarray(hole.coords)[:-1] for hole in part.interiors])
              for part in getattr(rest, 'geoms', [rest])
              if isinstance(part, Polygon) and not part.is_empty]
     return rings, float(rest.area)
+
+
+def check_intricacy(mask: np.ndarray) -> None:
+    """Whether a mask has outlines that can be followed; noise has as many borders as pixels.
+
+    Args:
+        mask: uint8 of shape (H, W), 0 or 1.
+
+    Raises:
+        RecordError: it has more pixel borders, or more holes, than can be followed.
+    """
+    padded = np.pad(mask, 1)
+    borders = (np.count_nonzero(padded[1:] != padded[:-1])
+               + np.count_nonzero(padded[:, 1:] != padded[:, :-1]))
+    if borders > MAX_BORDERS:
+        raise RecordError('too intricate', f'a mask of {borders} pixel borders, at most '
+                          f'{MAX_BORDERS} are followed')
+    if borders > MAX_HOLES:
+        holes = cv2.connectedComponents((padded == 0).astype(np.uint8), connectivity=8)[0] - 2
+        if holes > MAX_HOLES:
+            raise RecordError('too intricate', f'a mask of {holes} holes, at most {MAX_HOLES} are '
+                              'followed')
 
 
 def mask_to_polygons(mask: np.ndarray) -> list[np.ndarray]:
@@ -133,10 +227,14 @@ def mask_to_polygons(mask: np.ndarray) -> list[np.ndarray]:
 
     Returns:
         One ring of shape (N, 2) for each 4-connected part, holes bridged into it.
+
+    Raises:
+        RecordError: the mask is noise: more borders or holes than can be followed.
     """
     mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
-    _, parts = cv2.connectedComponents(mask, connectivity=4)
+    check_intricacy(mask)
     outgoing = _border_edges(mask)
+    _, parts = cv2.connectedComponents(mask, connectivity=4)
     exteriors: dict[int, np.ndarray] = {}
     holes: dict[int, list[np.ndarray]] = defaultdict(list)
     while outgoing:

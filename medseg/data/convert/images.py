@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
+
+from medseg.data.outlines import MAX_PIXELS, check_image_size
 
 from .records import ConversionError, RecordError, SourceImage
 
@@ -52,15 +55,52 @@ def read_facts(source: Path | bytes, ignore_exif: bool = False) -> ImageFacts:
         return ImageFacts(image.width, image.height, orientation)
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; False where the system cannot even look, as for endless names."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def check_trainable(path: Path, shape: tuple[int, ...]) -> None:
+    """Whether training, which reads with OpenCV, sees the image that Pillow has decoded.
+
+    Args:
+        path: The file.
+        shape: Height and width of the upright image, in pixels.
+
+    Raises:
+        RecordError: OpenCV cannot decode it (GIF and others), or sees another size, or the sides
+            are out of range.
+    """
+    check_image_size(*shape[:2])
+    seen = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if seen is None:
+        raise RecordError('unreadable type', 'OpenCV, which training reads with, cannot decode it; '
+                          'save it as PNG')
+    if seen.shape[:2] != tuple(shape[:2]):
+        raise RecordError('unreadable type', f'OpenCV, which training reads with, sees '
+                          f'{seen.shape[1]}x{seen.shape[0]}, not {shape[1]}x{shape[0]}; save it as '
+                          'PNG')
+
+
 @contextmanager
 def _decoded(source: Path | bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # remarks on metadata do not matter here
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise RecordError('too large', f'{image.width}x{image.height}: more than '
+                                      f'{MAX_PIXELS} pixels')
                 image.load()  # the header alone does not show a truncated file
                 yield image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise RecordError('too large', str(error)) from error
+    except RecordError:
+        raise
+    except Exception as error:  # decoders fail in every way there is on bytes made to hurt them
         raise RecordError('broken image', f'image cannot be decoded ({error})') from error
 
 

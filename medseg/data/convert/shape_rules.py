@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from medseg.data.outlines import MAX_POINTS, check_points
+
 from .geometry import bounding_box, is_simple, mask_to_polygons, polygons_area
 from .images import ImageFacts
 from .records import RecordError, SourceInstance
@@ -31,14 +33,11 @@ def check_ring(points: np.ndarray, width: int, height: int,
         The ring of shape (N, 2) inside the image.
 
     Raises:
-        RecordError: fewer than three points, a number that is not finite, or points too far out.
+        RecordError: the points are no outline (see ``outlines.check_points``), or lie too far out.
     """
     if len(points) > 3 and np.array_equal(points[0], points[-1]):
         points = points[:-1]
-    if len(points) < 3:
-        raise RecordError('too few points', f'{len(points)} points, at least 3 make an outline')
-    if not np.isfinite(points).all():
-        raise RecordError('not finite', 'a coordinate is not a finite number')
+    check_points(points)
     # an outline is relative to the image; absolute pixels would mean less in a larger one
     size = np.array([width, height], dtype=float)
     overshoot = float((np.maximum(-points, points - size) / size).max())
@@ -94,6 +93,9 @@ def make_instance(category: int, polygons: Sequence[np.ndarray], where: str,
     Raises:
         RecordError: the outline encloses nothing.
     """
+    points = sum(map(len, polygons))
+    if points > MAX_POINTS:
+        raise RecordError('too many points', f'{points} points, at most {MAX_POINTS} are read')
     known = area is not None
     area = polygons_area(polygons) if area is None else area
     if area <= MIN_AREA:
