@@ -14,6 +14,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from medseg.models.masks import decode_masks
+from medseg.runtime.metadata import MASK_STRIDE
+from medseg.runtime.postprocess import last_trusted
 
 
 def instances(outputs: Mapping[str, np.ndarray], index: int, meta: Mapping, metadata: Mapping,
@@ -74,10 +76,11 @@ def _from_end2end(maps: Mapping[str, Tensor], meta: Mapping, metadata: Mapping,
     dets = maps['dets'][rows]
     found = InstanceData(bboxes=_to_original(dets[:, :4], meta), scores=dets[:, 4],
                          labels=maps['labels'][rows])
-    masks, threshold = maps['masks'][rows].float(), metadata['mask_thr']
+    masks, threshold, stride = maps['masks'][rows].float(), metadata['mask_thr'], None
     if metadata['mask_resample'] == 'logits':
         masks, threshold = masks.logit(1e-7), math.log(threshold / (1 - threshold))
-    found.masks = resample(masks, meta, input_size) > threshold
+        stride = metadata.get('mask_stride', MASK_STRIDE)
+    found.masks = resample(masks, meta, input_size, stride) > threshold
     if not dets[:, :4].any():
         found.bboxes = mask2bbox(found.masks)  # SOLOv2 predicts none
     if metadata['crop_masks']:
@@ -85,7 +88,8 @@ def _from_end2end(maps: Mapping[str, Tensor], meta: Mapping, metadata: Mapping,
     return found
 
 
-def resample(masks: Tensor, meta: Mapping, input_size: Sequence[int]) -> Tensor:
+def resample(masks: Tensor, meta: Mapping, input_size: Sequence[int],
+             stride: float | None = None) -> Tensor:
     """Masks of the input, at any resolution, at the original size.
 
     Pixel centres are mapped through the image's exact scale, so that neither the padding nor the
@@ -93,6 +97,8 @@ def resample(masks: Tensor, meta: Mapping, input_size: Sequence[int]) -> Tensor:
 
     Args:
         masks (Tensor): (n, h, w), probabilities or logits, covering the whole input.
+        stride (float, optional): Input pixels per prototype pixel; None where masks were not made
+            of prototypes. See :func:`~medseg.runtime.postprocess.last_trusted`.
 
     Returns:
         Tensor: (n, H, W).
@@ -101,9 +107,14 @@ def resample(masks: Tensor, meta: Mapping, input_size: Sequence[int]) -> Tensor:
     if len(masks) == 0:
         return masks.new_zeros(0, height, width)
     grids = []
-    for length, scale, size in ((width, meta['scale_factor'][0], input_size[1]),
-                                (height, meta['scale_factor'][1], input_size[0])):
-        grids.append((torch.arange(length) + 0.5) * scale / size * 2 - 1)
+    for axis, length in enumerate((width, height)):
+        size, cells = input_size[1 - axis], masks.shape[2 - axis]
+        scale = meta['scale_factor'][axis] * cells / size
+        centre = (torch.arange(length) + 0.5) * scale
+        if stride is not None:
+            last = last_trusted(length, cells, scale, stride * cells / size)
+            centre = centre.clamp(max=last + 0.5)
+        grids.append(centre / cells * 2 - 1)
     y, x = torch.meshgrid(grids[1], grids[0], indexing='ij')
     grid = torch.stack([x, y], -1)[None]
     return F.grid_sample(masks[None], grid, padding_mode='border', align_corners=False)[0]

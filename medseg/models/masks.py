@@ -3,10 +3,15 @@ import torch
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from medseg.runtime.postprocess import last_trusted
+
 
 def _interpolation_matrix(out_size: int, in_size: int, scale: float, device: torch.device
                           ) -> Tensor:
     """Bilinear resampling of one axis as a matrix (``align_corners=False``, edges repeated).
+
+    What lies beyond the image, in the padding, is not read; see
+    :func:`~medseg.runtime.postprocess.last_trusted`.
 
     Args:
         out_size (int): Number of output pixels.
@@ -17,7 +22,7 @@ def _interpolation_matrix(out_size: int, in_size: int, scale: float, device: tor
         Tensor: (out_size, in_size), rows sum to 1 and have at most two non-zero entries.
     """
     centre = (torch.arange(out_size, device=device) + 0.5) * scale - 0.5
-    centre = centre.clamp(0, in_size - 1)
+    centre = centre.clamp(0, last_trusted(out_size, in_size, scale))
     low = centre.floor().long()
     high = (low + 1).clamp(max=in_size - 1)
     frac = centre - low

@@ -14,6 +14,8 @@ from medseg.errors import UserError
 
 KEY = 'lmsfa'
 VERSION = 1
+#: Input pixels per prototype pixel of files that do not say it.
+MASK_STRIDE = 4
 #: Model outputs by kind of export.
 OUTPUTS = {'raw': ('boxes', 'scores', 'coefficients', 'prototypes'),
            'end2end': ('dets', 'labels', 'masks')}
@@ -46,6 +48,12 @@ def _thresholds(test_cfg: Mapping) -> dict[str, Any]:
     }
 
 
+def _mask_stride(model: Mapping) -> int:
+    """Input pixels per prototype pixel: prototypes are twice as fine as the finest map."""
+    strides = (model.get('mask_head') or {}).get('strides')
+    return int(strides[0]) // 2 if strides else MASK_STRIDE
+
+
 def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Sequence[str],
              colors: Sequence[Sequence[int]], input_size: Sequence[int] | None,
              prototype_masks: bool = True, category_ids: Sequence[int] | None = None
@@ -69,7 +77,8 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
         RGB; ``scale`` (width, height), ``keep_ratio``: the resizing before; ``size_divisor``,
         ``pad_value``: padding behind it, at the bottom and right, with an already normalised
         value; thresholds as in MMDetection's test configs. ``mask_resample``: what is resampled
-        to the image before ``mask_thr``, ``crop_masks``: whether to cut at the boxes then.
+        to the image before ``mask_thr``, ``crop_masks``: whether to cut at the boxes then;
+        ``mask_stride``: input pixels per prototype pixel.
 
     Raises:
         MetadataError: Something is missing in the config.
@@ -91,6 +100,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
         'scale': [int(v) for v in scale],
         'mask_resample': 'logits' if prototype_masks else 'probabilities',
         'crop_masks': bool(prototype_masks),
+        'mask_stride': _mask_stride(model),
         **_thresholds(model.get('test_cfg') or {}),
     }
 

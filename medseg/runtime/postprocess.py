@@ -12,6 +12,7 @@ import numpy as np
 
 from .coco_results import coco_records
 from .drawing import OPACITY, draw_instances
+from .metadata import MASK_STRIDE
 from .preprocess import Geometry
 
 #: Columns of a mask that are resampled at a time. The matrix of a stretch is narrow, so that
@@ -88,20 +89,45 @@ def nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int)
     return np.array(kept, dtype=np.int64)
 
 
+def last_trusted(out_size: int, in_size: int, scale: float, stride: float = 1.0) -> int:
+    """The last pixel of a map that shows the image and not the padding behind it.
+
+    A prototype pixel whose centre lies in the padding belongs to it: what the network says there
+    would eat into the rim of objects that end at the lower or right border of an image whose sides
+    are no multiples of the prototypes' stride.
+
+    Args:
+        out_size (int): Image pixels along the axis.
+        in_size (int): Pixels of the map, which covers the whole padded input.
+        scale (float): Pixels of the map per image pixel.
+        stride (float): Pixels of the map per prototype pixel; more than 1 where prototypes were
+            enlarged already.
+
+    Returns:
+        int: Its index; resampling repeats it to the border.
+    """
+    # The tolerance keeps a centre right on the border out, whichever way the product was rounded.
+    cells = math.ceil(out_size * scale / stride - 0.5 - 1e-3)
+    if cells * stride >= in_size:
+        return in_size - 1
+    return max(math.floor((cells - 0.5) * stride - 0.5), 0)
+
+
 @lru_cache(maxsize=16)
-def interpolation_matrix(out_size: int, in_size: int, scale: float) -> np.ndarray:
+def interpolation_matrix(out_size: int, in_size: int, scale: float, last: int) -> np.ndarray:
     """Bilinear resampling of one axis; edges repeat.
 
     Args:
         out_size (int): Number of output pixels.
         in_size (int): Number of input pixels.
-        scale (float): Input pixels an output pixel.
+        scale (float): Input pixels per output pixel.
+        last (int): Last input pixel that is read; see :func:`last_trusted`.
 
     Returns:
         np.ndarray: (out_size, in_size) float32, rows sum to 1.
     """
     centre = (np.arange(out_size, dtype=np.float32) + np.float32(0.5)) * np.float32(scale)
-    centre = np.clip(centre - np.float32(0.5), 0, in_size - 1)
+    centre = np.clip(centre - np.float32(0.5), 0, last)
     low = np.floor(centre).astype(np.int64)
     high = np.minimum(low + 1, in_size - 1)
     fraction = centre - low
@@ -143,7 +169,8 @@ def connected(mask: np.ndarray, box: np.ndarray, inner: np.ndarray) -> None:
 
 
 def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int, int],
-                   scale: tuple[float, float], cut: float) -> np.ndarray:
+                   scale: tuple[float, float], cut: float,
+                   stride: tuple[float, float] | None = (1.0, 1.0)) -> np.ndarray:
     """Threshold maps at the original size, only inside the boxes.
 
     Args:
@@ -152,6 +179,8 @@ def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int
         size (tuple[int, int]): Original height and width.
         scale (tuple[float, float]): Pixels of ``values`` an original pixel, as (x, y).
         cut (float): A pixel belongs to the mask above this value.
+        stride (tuple[float, float], optional): Pixels of ``values`` per prototype pixel, as
+            (x, y), for :func:`last_trusted`; None where masks were not made of prototypes.
 
     Returns:
         np.ndarray: (n, *size) bool.
@@ -160,8 +189,10 @@ def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int
     masks = np.zeros((len(values), height, width), bool)
     if not len(values):
         return masks
-    to_x = interpolation_matrix(width, values.shape[2], scale[0])
-    to_y = interpolation_matrix(height, values.shape[1], scale[1])
+    to_x, to_y = (
+        interpolation_matrix(out, size, scale[axis], size - 1 if stride is None else
+                             last_trusted(out, size, scale[axis], stride[axis]))
+        for axis, (out, size) in enumerate(((width, values.shape[2]), (height, values.shape[1]))))
     corners = np.tile([0, 0, width, height], (len(values), 1)) if boxes is None else \
         np.maximum(np.ceil(boxes - np.float32(0.5)), 0).astype(np.int64)
     for i, (x1, y1, x2, y2) in enumerate(corners.tolist()):
@@ -222,15 +253,22 @@ class Postprocessor:
         return (shape[-1] / geometry.padded[1] * geometry.factor[0],
                 shape[-2] / geometry.padded[0] * geometry.factor[1])
 
+    def _stride(self, shape: tuple[int, ...], geometry: Geometry) -> tuple[float, float] | None:
+        """Pixels of a map of that (..., h, w) per prototype pixel, as (x, y); None without."""
+        if not self._logits:
+            return None
+        stride = self.metadata.get('mask_stride', MASK_STRIDE)
+        return (shape[-1] * stride / geometry.padded[1], shape[-2] * stride / geometry.padded[0])
+
     def _masks(self, values: np.ndarray, boxes: np.ndarray | None, geometry: Geometry
                ) -> np.ndarray:
         """Masks (n, H, W) bool at the original size from maps (n, h, w)."""
-        scale = self._scale(values.shape, geometry)
+        scale, stride = self._scale(values.shape, geometry), self._stride(values.shape, geometry)
         if boxes is None or not self.beyond_box:
-            return resample_masks(values, boxes, geometry.original, scale, self._cut)
+            return resample_masks(values, boxes, geometry.original, scale, self._cut, stride)
         reach = self.beyond_box * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         wide = boxes + reach * np.float32([-1, -1, 1, 1])
-        masks = resample_masks(values, wide, geometry.original, scale, self._cut)
+        masks = resample_masks(values, wide, geometry.original, scale, self._cut, stride)
         for mask, outer, inner in zip(masks, wide, boxes, strict=True):
             connected(mask, outer, inner)
         return masks

@@ -192,8 +192,9 @@ def test_metadata_and_files(release, end2end):
         'colors': [[160, 32, 240], [220, 20, 60], [255, 215, 0], [0, 200, 80]],
         'mean': [0.0, 0.0, 0.0], 'std': [255.0, 255.0, 255.0], 'to_rgb': True,
         'input_size': None, 'size_divisor': 32, 'keep_ratio': True, 'pad_value': 114 / 255,
-        'scale': [96, 96], 'mask_resample': 'logits', 'crop_masks': True, 'score_thr': 0.05,
-        'nms_iou': 0.7, 'nms_pre': 3000, 'nms_type': 'nms', 'max_per_img': 100, 'mask_thr': 0.5}
+        'scale': [96, 96], 'mask_resample': 'logits', 'crop_masks': True, 'mask_stride': 4,
+        'score_thr': 0.05, 'nms_iou': 0.7, 'nms_pre': 3000, 'nms_type': 'nms',
+        'max_per_img': 100, 'mask_thr': 0.5}
     steps = json.loads((end2end / 'pipeline.json').read_text())['pipeline']['tasks'][0][
         'transforms']
     found = {step['type']: step for step in steps}

@@ -1,4 +1,6 @@
 """Mask decoding against the plain way: upsample everything, threshold, cut at the box."""
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,8 +22,10 @@ def test_equals_plain_upsampling(out_shape, input_shape):
     masks = decode_masks(protos, coeffs, bboxes, out_shape, (scale, scale))
 
     logits = torch.einsum('np,phw->nhw', coeffs, protos)
-    ys = ((torch.arange(h) + 0.5) * scale - 0.5) / (logits.shape[1] - 1) * 2 - 1
-    xs = ((torch.arange(w) + 0.5) * scale - 0.5) / (logits.shape[2] - 1) * 2 - 1
+    # Not beyond the last pixel of the prototypes whose centre is in the image.
+    ys, xs = (((torch.arange(n) + 0.5) * scale - 0.5).clamp(max=math.ceil(n * scale - 0.501) - 1)
+              for n in (h, w))
+    ys, xs = ys / (logits.shape[1] - 1) * 2 - 1, xs / (logits.shape[2] - 1) * 2 - 1
     grid = torch.stack(torch.meshgrid(xs, ys, indexing='xy'), -1)[None]
     full = F.grid_sample(logits[None], grid, padding_mode='border', align_corners=True)[0]
     x, y = torch.arange(w) + 0.5, torch.arange(h) + 0.5
