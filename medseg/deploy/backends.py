@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from medseg.errors import UserError
-from medseg.runtime.metadata import MetadataError, parse
+from medseg.runtime.metadata import MetadataError, check_input, parse
 from medseg.runtime.session import ModelError, open_session
 
 
@@ -19,14 +19,21 @@ class ExportedModel:
 
     Raises:
         ModelError: The file is missing, of another kind or damaged.
+        MetadataError: It does not describe itself.
     """
 
     def __init__(self, file: Path, threads: int = 0) -> None:
         self._session = open_session(file, threads=threads or None)
-        self.text = self._session.description
+        self.file = file
+        self.metadata = parse(self._session.description, str(file))
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name, for an input (B, 3, H, W) float32; the caller may keep them."""
+        """Outputs by name, for an input (B, 3, H, W) float32; the caller may keep them.
+
+        Raises:
+            MetadataError: The network cannot take an input of that size.
+        """
+        check_input(*image.shape[2:], self.metadata, str(self.file))
         return {name: np.array(value)
                 for name, value in self._session.run({'input': image}).items()}
 
@@ -42,6 +49,6 @@ def load(file: str | Path, threads: int = 0) -> tuple[ExportedModel, dict]:
     """
     try:
         model = ExportedModel(Path(file), threads)
-        return model, parse(model.text, str(file))
+        return model, model.metadata
     except (ModelError, MetadataError) as error:
         raise UserError(str(error)) from error

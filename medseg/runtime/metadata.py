@@ -147,3 +147,22 @@ def padded_size(height: int, width: int, metadata: Mapping[str, Any]) -> tuple[i
         return static
     divisor = metadata['size_divisor']
     return math.ceil(height / divisor) * divisor, math.ceil(width / divisor) * divisor
+
+
+def check_input(height: int, width: int, metadata: Mapping[str, Any], file: str) -> None:
+    """Refuse an input that the network of a file cannot take.
+
+    Raises:
+        MetadataError: Its sides are no multiples of the largest stride, which would fail somewhere
+            inside the network, or a static input has another size.
+    """
+    static, divisor = metadata['input_size'], metadata['size_divisor']
+    if static is not None and (height, width) != tuple(static):
+        raise MetadataError(f'{file}: takes inputs of {static[0]} x {static[1]} pixels, not '
+                            f'{height} x {width}; resize and pad to that')
+    if height % divisor or width % divisor:
+        down, right = -height % divisor, -width % divisor
+        raise MetadataError(
+            f'{file}: takes inputs whose sides are multiples of {divisor}, not {height} x {width}; '
+            f'pad {down} rows at the bottom and {right} columns at the right with '
+            f'{metadata["pad_value"]:.4g} (medseg.runtime.Segmenter does)')

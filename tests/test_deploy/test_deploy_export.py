@@ -14,7 +14,7 @@ from medseg.deploy import backends, graph
 from medseg.deploy.task import build_fused
 from medseg.engine.inference import Predictor
 from medseg.errors import UserError
-from medseg.runtime import metadata
+from medseg.runtime import Segmenter, metadata
 
 FILES = ('end2end.onnx', 'end2end.xml')
 
@@ -77,6 +77,22 @@ def test_any_batch_and_size(end2end, file):
         np.testing.assert_allclose(both['dets'][i, :count], alone['dets'][0, :count], atol=1e-3)
         np.testing.assert_array_equal(both['labels'][i, :count], alone['labels'][0, :count])
         np.testing.assert_allclose(both['masks'][i, :count], alone['masks'][0, :count], atol=1e-3)
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_sizes_that_do_not_fit_are_refused_by_name(end2end, file):
+    run, _ = backends.load(end2end / file)
+    with pytest.raises(UserError, match=(
+            f'{file}: takes inputs whose sides are multiples of 32, not 200 x 300; pad 24 rows at '
+            'the bottom and 20 columns at the right with 0.4471')):
+        run(noise(1, 200, 300))
+    # The runtime pads an image of that size on its way.
+    segmenter = Segmenter(end2end / file, threads=1)
+    segmenter.metadata['scale'] = [300, 300]
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    assert segmenter.preprocess(image)[0].shape == (1, 3, 224, 320)
+    found = segmenter(image)
+    assert len(found) > 0 and found.masks.shape[1:] == (200, 300)
 
 
 def test_nothing_found_is_one_empty_row(release, end2end):
@@ -162,6 +178,8 @@ def test_static_tensorrt_config(release, tmp_path, capsys):
     found = run(noise(1, 96, 128))
     assert {name: value.shape for name, value in found.items()} == {
         'dets': (1, 7, 5), 'labels': (1, 7), 'masks': (1, 7, 96, 128)}
+    with pytest.raises(UserError, match='takes inputs of 96 x 128 pixels, not 96 x 96'):
+        run(noise(1, 96, 96))
     # The 64 x 96 image fits after padding to the static size.
     assert len(expected_and_found(release, out / 'end2end.onnx')[1]) == 7
 
@@ -190,6 +208,7 @@ def test_metadata_and_files(release, end2end):
         'version': 1, 'kind': 'end2end',
         'classes': ['adipose tissue', 'bone', 'ligamentum flavum', 'nerve'],
         'colors': [[160, 32, 240], [220, 20, 60], [255, 215, 0], [0, 200, 80]],
+        'category_ids': [1, 2, 3, 4],
         'mean': [0.0, 0.0, 0.0], 'std': [255.0, 255.0, 255.0], 'to_rgb': True,
         'input_size': None, 'size_divisor': 32, 'keep_ratio': True, 'pad_value': 114 / 255,
         'scale': [96, 96], 'mask_resample': 'logits', 'crop_masks': True, 'mask_stride': 4,

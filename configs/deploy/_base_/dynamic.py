@@ -1,4 +1,4 @@
-"""Any number of images of any size that the network's strides divide."""
+"""Any number of images of any size that the network's largest stride divides: 32."""
 _base_ = './onnx.py'
 onnx_config = dict(
     input_shape=None,
