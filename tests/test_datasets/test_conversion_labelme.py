@@ -93,7 +93,11 @@ BAD_SHAPES = [
     (shape(points=[[1, 1], [5, 5], [9]]), 'not a number'),
     (shape(points=[[1, 1], [5, 5], ['x', 3]]), 'not a number'),
     (shape(points=[[1, 1], [5, 5], [float('nan'), 3]]), 'not finite'),
-    (shape(points=[[1, 1], [500, 5], [9, 9]]), 'outside the image'),
+    (shape(points=[[101, 1], [500, 5], [109, 9]]), 'outside the image'),
+    (shape(points=[[1, 1], [1e300, 5], [9, 9]]), 'outside the image'),
+    (shape(points=SQUARE[:3], kind='rotation'), 'too few points'),
+    (shape(points=SQUARE * 2, kind='cuboid'), 'unsupported shape'),
+    (shape(points=SQUARE, kind='blob'), 'unsupported shape'),
     (shape(points=[[1, 1], [5, 5], [9, 9]]), 'zero area'),
     (shape(points=[[5, 5], [5, 20]], kind='rectangle'), 'zero area'),
     (shape(points=[[5, 5], [5, 5]], kind='circle'), 'zero area'),
@@ -115,8 +119,9 @@ def test_every_bad_shape_is_listed_and_the_sum_holds(tmp_path, capsys):
     report = load(out, 'conversion_report.json')
     assert [(item['record'], item['kind']) for item in report['skipped']] == [
         (f'shape {number}', kind) for number, (_, kind) in enumerate(BAD_SHAPES, start=1)]
-    assert report['total']['records_in'] == 17
-    assert (report['total']['annotations_out'], report['total']['listed']) == (1, 16)
+    assert report['total']['records_in'] == 1 + len(BAD_SHAPES)
+    assert (report['total']['annotations_out'], report['total']['listed']) == (
+        1, len(BAD_SHAPES))
     assert ("sub/012.json: shape 1: 'nerv' is not a class; did you mean 'nerve'?"
             in capsys.readouterr().out)
     assert run(src, tmp_path / 'strict', '--strict') == 1
@@ -144,21 +149,72 @@ def test_bad_part_of_a_group_does_not_take_the_others(tmp_path):
     assert [item['area'] for item in load(out)['annotations']] == [400]
 
 
-def test_circle_over_the_border_is_cut(tmp_path):
+def bitmap(mask):
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, format='PNG')
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+#: Shapes that leave the image of 100x50 pixels, their area inside and the parts they are cut into.
+LEAVING = {
+    'polygon': (shape(points=[[90, 10], [130, 10], [130, 30], [90, 30]]), 200, 1),
+    'all four borders': (shape(points=[[-50, -50], [150, -50], [150, 90], [-50, 90]]), 5000, 1),
+    'in two parts': (shape(points=[[10, 10], [20, 10], [20, 60], [30, 60], [30, 10], [40, 10],
+                                   [40, 90], [10, 90]]), 800, 2),
+    'rectangle': (shape(points=[[-10, -10], [10, 20]], kind='rectangle'), 200, 1),
+    'rectangle of four corners': (
+        shape(points=[[-10, -10], [10, -10], [10, 20], [-10, 20]], kind='rectangle'), 200, 1),
+    'circle': (shape(points=[[0, 25], [10, 25]], kind='circle'), np.pi * 50, 1),
+    'rotation': (shape(points=[[0, 5], [20, 25], [0, 45], [-20, 25]], kind='rotation',
+                       direction=0.785), 400, 1),
+    'mask': (shape(points=[[90, 40], [109, 59]], kind='mask',
+                   mask=bitmap(np.ones((20, 20), bool))), 100, 1),
+}
+
+
+@pytest.mark.parametrize('name', LEAVING)
+def test_what_leaves_the_image_is_cut_and_counted(tmp_path, name):
     src, out = tmp_path / 'src', tmp_path / 'out'
-    add(src, 'a', [shape(points=[[0, 25], [10, 25]], kind='circle')])
+    leaving, area, parts = LEAVING[name]
+    add(src, 'a', [leaving, shape()])
     assert run(src, out, '--strict') == 0
-    assert load(out)['annotations'][0]['area'] == pytest.approx(np.pi * 50, rel=1e-3)
+    annotation = load(out)['annotations'][0]
+    assert annotation['area'] == pytest.approx(area, rel=1e-3)
+    assert len(annotation['segmentation']) == parts
+    points = np.concatenate([np.reshape(ring, (-1, 2)) for ring in annotation['segmentation']])
+    assert (points >= 0).all() and (points <= (100, 50)).all()
     assert kinds(out, 'warnings') == {'clipped': 1}
+    warning, = load(out, 'conversion_report.json')['warnings']
+    assert 'outside the image of 100x50, cut at its border' in warning['reason']
+
+
+def test_a_hole_of_a_cut_outline_stays(tmp_path):
+    """An outline with a bridged hole, half of it beyond the right border."""
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    keyhole = [[80, 10], [120, 10], [120, 40], [80, 40], [80, 10], [85, 20], [85, 30], [90, 30],
+               [90, 20], [85, 20]]
+    add(src, 'a', [shape(points=keyhole)])
+    assert run(src, out) == 0
+    assert load(out)['annotations'][0]['area'] == pytest.approx(20 * 30 - 50)
+
+
+@pytest.mark.parametrize('kind', ['rotation', 'oriented_rectangle', 'rotated_rectangle',
+                                  'rotated_box', 'quadrilateral', 'rectangle'])
+def test_four_corners_have_an_area(tmp_path, kind):
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    corners = [[40, 5], [60, 25], [50, 35], [30, 15]]  # sides of 20 and 10 times the root of 2
+    add(src, 'a', [shape(points=corners, kind=kind, direction=0.785398, difficult=False)])
+    assert run(src, out, '--strict') == 0
+    annotation = load(out)['annotations'][0]
+    assert annotation['area'] == pytest.approx(400)
+    assert annotation['bbox'] == [30, 5, 30, 30]
+    assert annotation['segmentation'] == [[value for point in corners for value in point]]
 
 
 def test_mask_shape_keeps_its_pixels(tmp_path):
     src, out = tmp_path / 'src', tmp_path / 'out'
     mask = np.random.default_rng(1).random((20, 30)) < 0.6
-    buffer = io.BytesIO()
-    Image.fromarray(mask).save(buffer, format='PNG')
-    add(src, 'a', [shape(points=[[7, 9], [36, 28]], kind='mask',
-                         mask=base64.b64encode(buffer.getvalue()).decode())])
+    add(src, 'a', [shape(points=[[7, 9], [36, 28]], kind='mask', mask=bitmap(mask))])
     assert run(src, out) == 0
     annotation = load(out)['annotations'][0]
     rings = [np.array(ring).reshape(-1, 2) for ring in annotation['segmentation']]

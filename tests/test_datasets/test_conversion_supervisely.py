@@ -117,17 +117,30 @@ BAD_OBJECTS = [
     (polygon(kind='polyline'), 'unsupported shape'),
     (polygon(exterior=[[1, 1], [2, 2]]), 'too few points'),
     (polygon(exterior=[[1, 1], [2, 2], [3]]), 'not a number'),
-    (polygon(exterior=[[1, 1], [200, 2], [3, 9]]), 'outside the image'),
+    (polygon(exterior=[[101, 1], [200, 2], [103, 9]]), 'outside the image'),
     (polygon(exterior=[[1, 1], [2, 2], [3, 3]]), 'zero area'),
     (polygon(interior=[[[0, 0], [40, 0], [40, 40], [0, 40]]]), 'zero area'),
     ({'classTitle': '11', 'geometryType': 'polygon'}, 'broken record'),
     ({'classTitle': '21', 'geometryType': 'bitmap', 'bitmap': {'data': 'eA==', 'origin': [0, 0]}},
      'broken record'),
     (bitmap(np.zeros((5, 5), bool), (0, 0)), 'zero area'),
-    (bitmap(np.ones((5, 5), bool), (96, 0)), 'outside the image'),
+    (bitmap(np.ones((5, 5), bool), (100, 0)), 'outside the image'),
     ('x', 'broken record'),
     (polygon(), 'duplicate record'),
 ]
+
+
+def test_what_leaves_the_image_is_cut_and_counted(tmp_path):
+    src, out = tmp_path / 'src', tmp_path / 'out'
+    frame = [[90, 10], [130, 10], [130, 40], [90, 40]]
+    add(src, 'ds', 'a.png', [
+        polygon(exterior=frame),
+        polygon(exterior=frame, interior=[[[95, 20], [125, 20], [125, 30], [95, 30]]]),
+        bitmap(np.ones((5, 5), bool), (96, 0))])
+    assert run(src, out, '--strict') == 0
+    # 30 rows of 10 columns; 10 rows of the hole's 5 columns; 4 columns of 5 pixels
+    assert [item['area'] for item in load(out)['annotations']] == [300, 250, 20]
+    assert load(out, 'conversion_report.json')['warnings_by_kind'] == {'clipped': 3}
 
 
 def test_every_bad_object_is_listed_and_the_sum_holds(tmp_path):

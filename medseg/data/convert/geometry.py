@@ -13,6 +13,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 from shapely import Polygon, make_valid, unary_union
 from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from .records import RecordError
 
@@ -145,10 +146,21 @@ def circle(center: np.ndarray, radius: float) -> np.ndarray:
 
 
 def clip_to_frame(ring: np.ndarray, width: int, height: int) -> list[np.ndarray]:
-    """Parts of a simple ring inside the image frame, each of shape (N, 2); empty when none is."""
-    clipped = parts_of(ring).intersection(box(0, 0, width, height))
-    parts = getattr(clipped, 'geoms', [clipped])
-    return [np.asarray(part.exterior.coords)[:-1] for part in parts
+    """Parts of a ring inside the image frame, each of shape (N, 2); empty when none is.
+
+    A ring that crosses or touches itself is filled by the even-odd rule; holes are bridged.
+
+    Raises:
+        RecordError: it crosses itself too often.
+    """
+    return _rings(parts_of(ring).intersection(box(0, 0, width, height)))
+
+
+def _rings(shape: BaseGeometry) -> list[np.ndarray]:
+    """Rings (N, 2) that enclose the areas of a shape, holes bridged into them."""
+    return [bridge_holes(np.asarray(part.exterior.coords)[:-1],
+                         [np.asarray(hole.coords)[:-1] for hole in part.interiors])
+            for part in getattr(shape, 'geoms', [shape])
             if isinstance(part, Polygon) and not part.is_empty]
 
 
@@ -190,11 +202,7 @@ def subtract_holes(exterior: np.ndarray,
         RecordError: a ring is too tangled, or there are too many holes.
     """
     rest = parts_of(exterior).difference(unary_union([parts_of(hole) for hole in holes]))
-    rings = [bridge_holes(np.asarray(part.exterior.coords)[:-1],
-                          [np.asarray(hole.coords)[:-1] for hole in part.interiors])
-             for part in getattr(rest, 'geoms', [rest])
-             if isinstance(part, Polygon) and not part.is_empty]
-    return rings, float(rest.area)
+    return _rings(rest), float(rest.area)
 
 
 def check_intricacy(mask: np.ndarray) -> None:

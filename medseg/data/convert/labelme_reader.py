@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from .classes import ClassMap, label_key
-from .geometry import circle, clip_to_frame, rectangle
+from .geometry import circle, rectangle
 from .images import ImageFacts, read_facts
 from .progress import progress
 from .records import (
@@ -33,9 +33,14 @@ from .records import (
     SourceImage,
     SourceInstance,
 )
-from .shape_rules import DuplicateFilter, check_ring, check_stated_size, make_instance, place_bitmap
+from .shape_rules import DuplicateFilter, check_stated_size, clip_ring, make_instance, place_bitmap
 
-SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask')
+#: Four corners, one after the other. LabelMe writes oriented_rectangle, X-AnyLabeling rotation and
+#: quadrilateral, other tools of the family the rest.
+CORNERS = ('rotation', 'oriented_rectangle', 'rotated_rectangle', 'rotated_box', 'quadrilateral')
+SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask', *CORNERS)
+#: Shapes that mark a place and no object's area.
+WITHOUT_AREA = ('point', 'points', 'line', 'linestrip', 'cuboid')
 
 
 def read_labelme(source: Path, classes: ClassMap, images_stay: bool = False,
@@ -283,41 +288,39 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int,
         RecordError: the shape has no area or its points cannot be read.
     """
     kind = shape.get('shape_type') or 'polygon'  # the first LabelMe files know polygons only
-    if kind not in SUPPORTED_SHAPES:
-        raise RecordError('unsupported shape', f'a {kind} has no area; only '
+    if kind in WITHOUT_AREA:
+        raise RecordError('unsupported shape', f'a {kind} has no area in the image; only '
                           f'{", ".join(SUPPORTED_SHAPES)} can be used')
+    if kind not in SUPPORTED_SHAPES:
+        raise RecordError('unsupported shape', f'{kind!r} is no known type of shape; known are '
+                          f'{", ".join(SUPPORTED_SHAPES)}')
     try:
         points = np.array(shape['points'], dtype=float)
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError('not a number', f'points cannot be read ({error})') from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise RecordError('odd number of coordinates', 'points are not pairs of x and y')
-    if kind == 'polygon':
-        return [check_ring(points, width, height, warn)], None
+    # X-AnyLabeling writes all four corners of a rectangle, LabelMe two
+    if kind in CORNERS and len(points) != 4:
+        raise RecordError('too few points', f'a {kind} has 4 corners, not {len(points)}')
+    if kind in ('polygon', *CORNERS) or (kind == 'rectangle' and len(points) == 4):
+        return clip_ring(points, width, height, warn), None
     if len(points) != 2:
         raise RecordError('too few points', f'a {kind} has 2 points, not {len(points)}')
     if not np.isfinite(points).all():
         raise RecordError('not finite', 'a coordinate is not a finite number')
-    if kind == 'rectangle':
-        return [check_ring(rectangle(*points), width, height, warn)], None
     if kind == 'mask':
-        return _mask_polygons(shape, points, width, height)
+        return _mask_polygons(shape, points, width, height, warn)
+    if kind == 'rectangle':
+        return clip_ring(rectangle(*points), width, height, warn), None
     radius = float(np.hypot(*(points[1] - points[0])))
     if radius == 0:
         raise RecordError('zero area', 'the circle has no radius')
-    ring = circle(points[0], radius)
-    if (ring < 0).any() or (ring > (width, height)).any():
-        # only its centre and one point were set by hand, so a circle may well reach outside
-        parts = clip_to_frame(ring, width, height)
-        if not parts:
-            raise RecordError('outside the image', 'the circle lies outside the image')
-        warn('clipped', 'the circle reaches outside the image, cut at its border')
-        return parts, None
-    return [ring], None
+    return clip_ring(circle(points[0], radius), width, height, warn), None
 
 
-def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int,
-                   height: int) -> tuple[list[np.ndarray], float]:
+def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int, height: int,
+                   warn: Callable[[str, str], None]) -> tuple[list[np.ndarray], float]:
     """Rings and area of a mask shape: a PNG whose first pixel lies at the first point."""
     try:
         with Image.open(io.BytesIO(_decode(shape.get('mask')))) as image:
@@ -325,7 +328,7 @@ def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int,
     except (OSError, SyntaxError) as error:
         raise RecordError('broken record', f'its mask cannot be decoded ({error})') from error
     left, top = np.floor(points.min(axis=0)).astype(int)
-    return place_bitmap(mask, int(left), int(top), width, height)
+    return place_bitmap(mask, int(left), int(top), width, height, warn)
 
 
 def _decode(text: Any) -> bytes:

@@ -8,7 +8,13 @@ import numpy as np
 
 from medseg.data.outlines import MAX_POINTS, check_points
 
-from .geometry import bounding_box, is_simple, mask_to_polygons, polygons_area
+from .geometry import (
+    bounding_box,
+    clip_to_frame,
+    is_simple,
+    mask_to_polygons,
+    polygons_area,
+)
 from .images import ImageFacts
 from .records import RecordError, SourceInstance
 
@@ -19,9 +25,30 @@ MIN_AREA = 1e-6
 """Areas up to this many square pixels count as zero."""
 
 
+
+def check_outline(points: np.ndarray) -> np.ndarray:
+    """The points without a repeated last one.
+
+    Raises:
+        RecordError: they are no outline; see ``outlines.check_points``.
+    """
+    if len(points) > 3 and np.array_equal(points[0], points[-1]):
+        points = points[:-1]
+    check_points(points)
+    return points
+
+
+def _outside(points: np.ndarray, width: int, height: int) -> RecordError:
+    low, high = points.min(axis=0), points.max(axis=0)
+    return RecordError(
+        'outside the image',
+        f'outline spans x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}, '
+        f'outside the image of {width}x{height}')
+
+
 def check_ring(points: np.ndarray, width: int, height: int,
                warn: Callable[[str, str], None]) -> np.ndarray:
-    """Ring that is safe to write.
+    """Ring that is safe to write, of a format whose coordinates end at the image.
 
     Args:
         points: Array of shape (N, 2), pixels.
@@ -35,22 +62,45 @@ def check_ring(points: np.ndarray, width: int, height: int,
     Raises:
         RecordError: the points are no outline (see ``outlines.check_points``), or lie too far out.
     """
-    if len(points) > 3 and np.array_equal(points[0], points[-1]):
-        points = points[:-1]
-    check_points(points)
+    points = check_outline(points)
     # an outline is relative to the image; absolute pixels would mean less in a larger one
     size = np.array([width, height], dtype=float)
     overshoot = float((np.maximum(-points, points - size) / size).max())
     if overshoot > MAX_OVERSHOOT:
-        low, high = points.min(axis=0), points.max(axis=0)
-        raise RecordError(
-            'outside the image',
-            f'outline spans x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}, '
-            f'outside the image of {width}x{height}')
+        raise _outside(points, width, height)
     if overshoot > 0:
         warn('clipped', f'points up to {overshoot:.2g} of the side outside, moved to the border')
         points = np.clip(points, 0, size)
     return points
+
+
+def clip_ring(points: np.ndarray, width: int, height: int,
+              warn: Callable[[str, str], None]) -> list[np.ndarray]:
+    """What lies inside the image of a ring that was drawn by hand.
+
+    Args:
+        points: Array of shape (N, 2), pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        warn: Called with kind and reason when something was cut off.
+
+    Returns:
+        Rings of shape (N, 2) inside the image; several where the border cuts it into parts.
+
+    Raises:
+        RecordError: the points are no outline (see ``outlines.check_points``), or enclose no area
+            inside.
+    """
+    points = check_outline(points)
+    if (points >= 0).all() and (points <= (width, height)).all():
+        return [points]
+    rings = clip_to_frame(points, width, height)
+    inside = polygons_area(rings) if rings else 0.0
+    if inside <= MIN_AREA:
+        raise _outside(points, width, height)
+    warn('clipped', f'reaches outside the image of {width}x{height}, cut at its border; '
+         f'{inside / polygons_area([points]):.0%} of its area is inside')
+    return rings
 
 
 def check_stated_size(stated: tuple, facts: ImageFacts, fields: str,
@@ -109,9 +159,9 @@ def make_instance(category: int, polygons: Sequence[np.ndarray], where: str,
     return SourceInstance(category, list(polygons), area, where)
 
 
-def place_bitmap(mask: np.ndarray, left: int, top: int, width: int,
-                 height: int) -> tuple[list[np.ndarray], float]:
-    """Outlines of a bitmap in its image, and its area in square pixels.
+def place_bitmap(mask: np.ndarray, left: int, top: int, width: int, height: int,
+                 warn: Callable[[str, str], None]) -> tuple[list[np.ndarray], float]:
+    """Outlines of a bitmap in its image, and its area in square pixels there.
 
     Args:
         mask: Booleans of shape (h, w).
@@ -119,17 +169,24 @@ def place_bitmap(mask: np.ndarray, left: int, top: int, width: int,
         top: Row of its first pixel in the image.
         width: Image width in pixels.
         height: Image height in pixels.
+        warn: Called with kind and reason when pixels outside the image were left out.
 
     Raises:
-        RecordError: the bitmap is empty or reaches outside the image.
+        RecordError: the bitmap is empty or lies outside the image.
     """
     if not mask.any():
         raise RecordError('zero area', 'the bitmap is empty')
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if (left + columns[0] < 0 or top + rows[0] < 0 or left + columns[-1] >= width
-            or top + rows[-1] >= height):
-        raise RecordError('outside the image', f'a bitmap of {mask.shape[1]}x{mask.shape[0]} at '
-                          f'{left}, {top} reaches outside the image of {width}x{height}')
+    inside = np.zeros_like(mask, dtype=bool)
+    window = (slice(max(-top, 0), max(height - top, 0)), slice(max(-left, 0), max(width - left, 0)))
+    inside[window] = mask[window]
+    where = (f'a bitmap of {mask.shape[1]}x{mask.shape[0]} at {left}, {top} reaches outside the '
+             f'image of {width}x{height}')
+    if not inside.any():
+        raise RecordError('outside the image', where)
+    if inside.sum() < mask.sum():
+        warn('clipped', f'{where}, cut at its border; {inside.sum() / mask.sum():.0%} of its '
+             'pixels are inside')
+    mask = inside
     return [ring + (left, top) for ring in mask_to_polygons(mask)], float(mask.sum())
 
 

@@ -32,7 +32,14 @@ from .records import (
     RecordError,
     SourceImage,
 )
-from .shape_rules import DuplicateFilter, check_ring, check_stated_size, make_instance, place_bitmap
+from .shape_rules import (
+    DuplicateFilter,
+    check_outline,
+    check_stated_size,
+    clip_ring,
+    make_instance,
+    place_bitmap,
+)
 
 SUPPORTED_GEOMETRIES = ('polygon', 'bitmap', 'rectangle')
 
@@ -212,28 +219,27 @@ def object_polygons(item: dict[str, Any], width: int, height: int,
     kind = item.get('geometryType')
     if kind == 'bitmap':
         mask, left, top = _bitmap(item.get('bitmap'))
-        return place_bitmap(mask, left, top, width, height)
+        return place_bitmap(mask, left, top, width, height, warn)
     if kind not in SUPPORTED_GEOMETRIES:
         raise RecordError('unsupported shape', f'a {kind} cannot be used, only '
                           f'{", ".join(SUPPORTED_GEOMETRIES)}')
     try:
         points = item['points']
         exterior = _points(points['exterior'])
-        holes = [_points(hole) for hole in points.get('interior') or ()]
+        holes = [check_outline(_points(hole)) for hole in points.get('interior') or ()]
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordError('broken record', f'its points cannot be read ({error!r})') from error
     if kind == 'rectangle':
         if len(exterior) != 2:
             raise RecordError('too few points', f'a rectangle has 2 points, not {len(exterior)}')
         exterior = rectangle(*exterior)
-    exterior = check_ring(exterior, width, height, warn)
+    parts = clip_ring(exterior, width, height, warn)
     if not holes:
-        return [exterior], None
-    rings, area = subtract_holes(
-        exterior, [check_ring(hole, width, height, warn) for hole in holes])
-    if not rings:
+        return parts, None
+    cut = [subtract_holes(part, holes) for part in parts]
+    if not any(rings for rings, _ in cut):
         raise RecordError('zero area', 'the holes leave nothing of the outline')
-    return rings, area
+    return [ring for rings, _ in cut for ring in rings], sum(area for _, area in cut)
 
 
 def _points(values: Any) -> np.ndarray:
