@@ -25,7 +25,6 @@ MIN_AREA = 1e-6
 """Areas up to this many square pixels count as zero."""
 
 
-
 def check_outline(points: np.ndarray) -> np.ndarray:
     """The points without a repeated last one.
 
