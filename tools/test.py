@@ -5,6 +5,7 @@
 """
 import argparse
 import os
+import sys
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -17,6 +18,7 @@ from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.configs import test_dataset
 from medseg.engine import compat
 from medseg.engine.checkpoint import FuseBeforeLoadHook, is_fused
+from medseg.engine.classes import follow_order
 from medseg.engine.testing import (
     add_output_arguments,
     check_output_arguments,
@@ -78,6 +80,9 @@ def main(argv=None) -> int:
     check_data(cfg, ('test_dataloader',))
     checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu',
                                                   logger='silent')
+    note = follow_order(cfg, checkpoint, args.checkpoint)
+    if note:
+        print(f'note: {note}', file=sys.stderr)
     show_predictions(cfg, args)
     if args.tta:
         enable_tta(cfg)

@@ -4,20 +4,25 @@
     python tools/train.py CONFIG --resume --cfg-options train_cfg.max_epochs=50
 """
 import argparse
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import DictAction
 from mmengine.device import get_device
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.engine import compat
 from medseg.engine.checkpoint import CheckpointError, is_fused
+from medseg.engine.runner import build_runner
+from medseg.engine.training_state import check_training_state, resume_point
+from medseg.engine.work_dir import end_children_with_parent, only_one, remove_unfinished
 from medseg.errors import UserError
+from medseg.runtime.interruption import EXIT_CODE, stops_cleanly
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -33,7 +38,10 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='scale the learning rate with the batch size')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='continue from this checkpoint, or, when none is given, from the '
-                        'latest one of the work dir')
+                        'newest one of the work dir that is whole')
+    parser.add_argument('--partial-weights', action='store_true',
+                        help='let `load_from` name a checkpoint of which only a part fits, such as '
+                        'one for another number of classes; the log lists what was loaded')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config; lists as key="[a,b]" or key=a,b, '
                         'nested ones as key="[(a,b),(c,d)]", quoted and without spaces')
@@ -76,29 +84,52 @@ def build_config(args: argparse.Namespace):
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.partial_weights:
+        if not cfg.get('load_from') or cfg.get('resume'):
+            raise UserError('--partial-weights: needs a checkpoint to start from: --cfg-options '
+                            'load_from=CHECKPOINT, without --resume')
+        cfg.partial_start = True
     return cfg
 
 
 def check_start(cfg) -> None:
     """Read the checkpoint that training will start from, before anything is built.
 
+    ``--resume`` without a name becomes the newest checkpoint of the work dir that is whole.
+
     Raises:
-        CheckpointError: It is missing, damaged, unsafe or fused.
+        CheckpointError: It is missing, damaged, unsafe, fused, or not one to resume from.
     """
     start = cfg.get('load_from')
     if start is None and cfg.get('resume'):
-        start = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+        point = resume_point(Path(cfg.work_dir), lambda line: print(line, file=sys.stderr))
+        if point is None:
+            print(f'{cfg.work_dir}: nothing to resume from; starting anew', file=sys.stderr)
+        cfg.resume, cfg.load_from = point is not None, point and str(point)
+        return
     if start is None:
         return
     checkpoint = CheckpointLoader.load_checkpoint(start, map_location='cpu', logger='silent')
-    if is_fused(checkpoint):
+    if cfg.get('resume'):
+        check_training_state(checkpoint, start)
+    elif is_fused(checkpoint):
         raise CheckpointError(f'{start}: a fused checkpoint cannot be trained; use the one that '
                               'it was made from')
-    if cfg.get('resume') and not ({'meta', 'message_hub'} <= set(checkpoint)
-                                  and {'epoch', 'iter'} <= set(checkpoint['meta'])):
-        raise CheckpointError(f'{start}: holds weights but no state of training, so training '
-                              'cannot resume from it; start from its weights instead: '
-                              f'--cfg-options load_from={start}')
+
+
+@contextlib.contextmanager
+def hold_work_dir(cfg) -> Iterator[None]:
+    """Keep other trainings out of the work dir; in the first process alone, if there are several.
+
+    Raises:
+        UserError: Another training is at work there.
+    """
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+        yield
+        return
+    with only_one(Path(cfg.work_dir)):
+        remove_unfinished(Path(cfg.work_dir))
+        yield
 
 
 @reports_user_errors
@@ -109,9 +140,15 @@ def main(argv=None) -> int:
     setup_cache_size_limit_of_dynamo()
     cfg = build_config(args)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    check_start(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    end_children_with_parent()
+    try:
+        with stops_cleanly(), hold_work_dir(cfg):
+            check_start(cfg)
+            build_runner(cfg).train()
+    except KeyboardInterrupt:
+        print(f'\nstopped; the same command with --resume goes on from the last checkpoint in '
+              f'{cfg.work_dir}', file=sys.stderr)
+        return EXIT_CODE
     return 0
 
 

@@ -12,7 +12,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2,
+    checkpoint=dict(type='CarefulCheckpointHook', interval=1, max_keep_ckpts=2,
                     save_best='coco/segm_mAP', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sum_gradients=dict(type='SumGradientsHook'),

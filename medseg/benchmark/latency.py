@@ -21,7 +21,7 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from medseg.benchmark.complexity import build_model
-from medseg.engine.checkpoint import is_fused, load_strictly, match_form, read_checkpoint
+from medseg.engine.checkpoint import is_fused, restore
 from medseg.engine.fuse import fuse_model
 
 from .inputs import frames, inference_pipeline
@@ -66,9 +66,7 @@ def load_model(config: Config, checkpoint: str | None, device: torch.device, fus
     model = build_model(config)
     fused = False
     if checkpoint is not None:
-        state = read_checkpoint(checkpoint)
-        load_strictly(match_form(model, state), state, checkpoint)
-        fused = is_fused(state)
+        fused = is_fused(restore(model, checkpoint))
     if fuse and not fused:
         fuse_model(model)
     return model.to(device).eval().to(memory_format=torch.channels_last)

@@ -4,10 +4,9 @@ from __future__ import annotations
 from mmdeploy.codebase.mmdet.deploy.object_detection import MMDET_TASK, ObjectDetection
 from mmdeploy.utils import Task, get_input_shape
 from mmdet.registry import MODELS
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from medseg.engine.checkpoint import is_fused, load_strictly, match_form
+from medseg.engine.checkpoint import is_fused, restore
 from medseg.engine.fuse import fuse_model
 
 
@@ -32,10 +31,7 @@ def build_fused(config, checkpoint_file: str | None, device: str = 'cpu') -> nn.
         settings.backbone.init_cfg = None  # no download: the checkpoint has the weights
     model, fused = MODELS.build(settings), False
     if checkpoint_file is not None:
-        checkpoint = CheckpointLoader.load_checkpoint(
-            str(checkpoint_file), map_location='cpu', logger='silent')
-        fused = is_fused(checkpoint)
-        load_strictly(match_form(model, checkpoint), checkpoint, checkpoint_file)
+        fused = is_fused(restore(model, checkpoint_file))
     elif hasattr(model, 'init_weights'):
         model.init_weights()
     return (model if fused else fuse_model(model)).to(device).eval()

@@ -15,6 +15,7 @@ from torch import nn
 from medseg.io import replacing
 
 from .checkpoint_file import CheckpointError, UnsafeCheckpointError, read_checkpoint
+from .classes import check_count
 
 __all__ = ['FUSED_KEY', 'CheckpointError', 'Fit', 'FuseBeforeLoadHook', 'UnsafeCheckpointError',
            'is_fused', 'load_strictly', 'load_weights', 'match_form', 'read_checkpoint', 'restore',
@@ -129,6 +130,8 @@ def load_weights(model: nn.Module, checkpoint: Any, name: str | os.PathLike,
         raise CheckpointError(f'{name}: does not fit the config: {fit.describe()}{hint}. {remedy}; '
                               'to start a training from the part that fits: tools/train.py '
                               '--partial-weights')
+    if not partial:
+        check_count(model, checkpoint, name)
     return fit
 
 

@@ -325,6 +325,33 @@ def _drop_code(checkpoint: Any, path: Path) -> None:
         meta.pop('cfg', None)
 
 
+def _check_meta(checkpoint: Any, path: Path) -> None:
+    """Raise where ``meta`` is no description; leave out colours and ids that belong to no class.
+
+    Raises:
+        CheckpointError: See there.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    known = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    if not isinstance(meta, (dict, type(None))) or not isinstance(known, (dict, type(None))):
+        raise CheckpointError(f'{path}: its `meta` is no description of a model; the file is '
+                              'damaged or was changed by hand')
+    for key in list(known or ()):
+        if not isinstance(key, str):
+            del known[key]
+        elif key.lower() in ('palette', 'category_ids'):
+            size = 3 if key.lower() == 'palette' else 0
+            if not (isinstance(known[key], (list, tuple)) and all(
+                    _are_bytes(v) and len(v) == size if size else type(v) is int
+                    for v in known[key])):
+                del known[key]
+
+
+def _are_bytes(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(v, int) and 0 <= v <= 255 for v in value)
+
+
 def read_checkpoint(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Load a local checkpoint: weights and plain values, whole, finite, and nothing that runs.
 
@@ -347,4 +374,5 @@ def read_checkpoint(filename: str | os.PathLike, map_location: Any = 'cpu') -> A
     checkpoint = load(path, map_location, _training_types())
     check_finite(checkpoint, path)
     _drop_code(checkpoint, path)
+    _check_meta(checkpoint, path)
     return checkpoint

@@ -10,12 +10,12 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import CheckpointLoader
 from pycocotools import mask as mask_utils
 
 from medseg.configs import prediction_pipeline, test_dataset
 from medseg.data.palette import class_colors
-from medseg.engine.checkpoint import load_strictly, match_form
+from medseg.engine.checkpoint import restore
+from medseg.engine.classes import trained_classes
 from medseg.errors import UserError
 
 
@@ -55,7 +55,7 @@ def class_info(config: Config, checkpoint: dict) -> ClassInfo:
     own = getattr(DATASETS.get(dataset['type']), 'METAINFO', {})
     given = dict(dataset.get('metainfo') or {})
     described = given if given.get('classes') else {**own, **given}
-    names = trained.get('classes') or described.get('classes')
+    names = trained_classes(checkpoint, 'the checkpoint') or described.get('classes')
     if not names:
         raise UserError('neither the checkpoint nor the config names the classes; set '
                         "test_dataloader.dataset.metainfo.classes=\"('a','b')\" in the config")
@@ -91,14 +91,12 @@ class Predictor:
 
     def __init__(self, config: Config, checkpoint_file: str, device: str = 'cpu') -> None:
         init_default_scope(config.get('default_scope', 'mmdet'))
-        checkpoint = CheckpointLoader.load_checkpoint(
-            checkpoint_file, map_location='cpu', logger='silent')
-        self.classes = class_info(config, checkpoint)
         config = config.copy()
         if config.model.get('backbone', {}).get('init_cfg'):
             config.model.backbone.init_cfg = None  # no download: the checkpoint has the weights
-        self.model = match_form(MODELS.build(config.model), checkpoint)
-        load_strictly(self.model, checkpoint, checkpoint_file)
+        self.model = MODELS.build(config.model)
+        checkpoint = restore(self.model, checkpoint_file)
+        self.classes = class_info(config, checkpoint)
         self.model.to(device).eval()
         steps = prediction_pipeline(config)
         steps[0] = dict(type='mmdet.LoadImageFromNDArray')

@@ -8,9 +8,8 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
+from medseg.engine.runner import build_runner
 from medseg.errors import UserError
 
 
@@ -50,7 +49,7 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
 
 def run_test(cfg: Config, args: argparse.Namespace, hooks: Sequence[Hook] = ()) -> None:
     """Test what a config describes, with further hooks, and write ``--out``."""
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     for hook in hooks:
         runner.register_hook(hook)
     if args.out is not None:
