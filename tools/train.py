@@ -83,30 +83,35 @@ def build_config(args: argparse.Namespace):
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
     if args.partial_weights:
-        if not cfg.get('load_from') or cfg.get('resume'):
+        if not cfg.get('load_from') or args.resume not in (None, 'auto'):
             raise UserError('--partial-weights: needs a checkpoint to start from: --cfg-options '
-                            'load_from=CHECKPOINT, without --resume')
+                            'load_from=CHECKPOINT')
         cfg.partial_start = True
     return cfg
 
 
-def check_start(cfg) -> None:
+def check_start(cfg, auto: bool) -> None:
     """Read the checkpoint that training will start from, before anything is built.
 
-    ``--resume`` without a name becomes the newest checkpoint of the work dir that is whole.
+    Args:
+        cfg (Config): The config, changed in place.
+        auto (bool): Resume from the newest checkpoint of the work dir that is whole. Where there
+            is none, the training starts as it would without ``--resume``.
 
     Raises:
         CheckpointError: It is missing, damaged, unsafe, fused, or not one to resume from.
     """
-    start = cfg.get('load_from')
-    if start is None and cfg.get('resume'):
+    if auto:
         point = resume_point(Path(cfg.work_dir), lambda line: print(line, file=sys.stderr))
-        if point is None:
-            print(f'{cfg.work_dir}: nothing to resume from; starting anew', file=sys.stderr)
-        cfg.resume, cfg.load_from = point is not None, point and str(point)
-        return
+        cfg.resume = point is not None
+        if point is not None:
+            cfg.load_from = str(point)
+            return
+        print(f'{cfg.work_dir}: nothing to resume from; starting anew', file=sys.stderr)
+    start = cfg.get('load_from')
     if start is None:
         return
     checkpoint = CheckpointLoader.load_checkpoint(start, map_location='cpu', logger='silent')
@@ -143,7 +148,8 @@ def main(argv=None) -> int:
     end_children_with_parent()
     try:
         with stops_cleanly(), hold_work_dir(cfg):
-            check_start(cfg)
+            check_start(cfg, args.resume == 'auto' or (
+                bool(cfg.get('resume')) and not cfg.get('load_from')))
             build_runner(cfg).train()
     except KeyboardInterrupt:
         print(f'\nstopped; the same command with --resume goes on from the last checkpoint in '
