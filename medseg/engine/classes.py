@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmdet.models.dense_heads import RPNHead
+from mmdet.models.detectors import BaseDetector
 from mmengine.config import Config
 from torch import nn
 
@@ -59,10 +60,20 @@ def check_count(model: nn.Module, checkpoint: Any, name: str | os.PathLike) -> N
         CheckpointError: See there.
     """
     names = trained_classes(checkpoint, name)
+    # Detectors' heads know objects alone; other networks may count the background.
+    extra = 0 if isinstance(model, BaseDetector) else 1
     for place, count in class_counts(model) if names else ():
-        if count != len(names):
+        if count - len(names) not in (0, extra):
             raise CheckpointError(f'{name}: names {len(names)} classes, but model.{place} of the '
                                   f'config is {count}. Name the config that it was trained with')
+
+
+def config_classes(config: Config, loader: str) -> tuple[str, ...] | None:
+    """Class names of a loader's data; None where only its files know them."""
+    try:
+        return classes(config, loader)
+    except ValueError:
+        return None
 
 
 def follow_order(config: Config, checkpoint: Any, name: str | os.PathLike,
@@ -81,8 +92,8 @@ def follow_order(config: Config, checkpoint: Any, name: str | os.PathLike,
     Raises:
         CheckpointError: The checkpoint was trained with other classes.
     """
-    trained, own = trained_classes(checkpoint, name), classes(config, loader)
-    if trained is None or trained == own:
+    trained, own = trained_classes(checkpoint, name), config_classes(config, loader)
+    if trained is None or own is None or trained == own:
         return None
     if set(trained) != set(own):
         raise CheckpointError(

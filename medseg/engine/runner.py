@@ -13,13 +13,12 @@ from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from medseg.configs import classes
 from medseg.errors import UserError
 from medseg.io import replacing
 
 from .checkpoint import load_weights, weights_of
 from .checkpoint_file import CheckpointError
-from .classes import trained_classes
+from .classes import config_classes, trained_classes
 from .training_state import check_optimiser, check_training_state, resume_point
 
 
@@ -60,8 +59,9 @@ class CarefulRunner(Runner):
 
     def _compare_classes(self, checkpoint: dict, filename: str) -> None:
         """Training on other classes than before: refused in a resume, said otherwise."""
-        before, now = trained_classes(checkpoint, filename), classes(self.cfg, 'train_dataloader')
-        if before is None or before == now:
+        before = trained_classes(checkpoint, filename)
+        now = config_classes(self.cfg, 'train_dataloader')
+        if before is None or now is None or before == now:
             return
         text = f'{filename}: was trained with the classes {before}, the config has {now}'
         if self._resume:

@@ -122,12 +122,12 @@ def test_validation_that_a_kill_prevented_is_made_up_for(tmp_path):
     FallingLoss.figures = [1, 2, 9]
     train(config(tmp_path))
     assert 'best_figure_epoch_3.pth' in names(tmp_path)
-    state = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)
+    state = read_checkpoint(tmp_path / 'epoch_2.pth')
     state['message_hub']['runtime_info'].update(validated_epoch=1)
     for name in names(tmp_path):
         if name not in ('epoch_2.pth',):
             (tmp_path / name).unlink()
-    torch.save(state, tmp_path / 'epoch_2.pth')
+    save_checkpoint(state, tmp_path / 'epoch_2.pth')
     FallingLoss.figures = [7, 3]
     train(config(tmp_path, resume=True))
     assert [n for n in names(tmp_path) if n.startswith('best')] == ['best_figure_epoch_2.pth']
@@ -182,8 +182,8 @@ def test_where_training_goes_on(trained, tmp_path, damage, passed):
     for text in passed:
         assert any(text in line for line in said)
     expected = damage.get('last_checkpoint', b'epoch_3.pth')
-    fine = expected is not None and expected.endswith(b'epoch_3.pth') and point.name == 'epoch_3.pth'
-    assert fine == (not said), said
+    as_expected = expected is not None and expected.endswith(point.name.encode())
+    assert as_expected == (not said), said
 
 
 def test_nowhere_to_go_on(trained, tmp_path):
@@ -298,8 +298,8 @@ def test_fit(kind):
 
 
 def test_number_of_class_names():
-    state = dict(state_dict=TinyModel().state_dict(), meta=dict(dataset_meta=dict(classes=['a'])))
-    with pytest.raises(CheckpointError, match=r'names 1 classes, but model.num_classes .* is 2'):
+    state = dict(state_dict=TinyModel().state_dict(), meta=dict(dataset_meta=dict(classes=['a', 'b', 'c'])))
+    with pytest.raises(CheckpointError, match=r'names 3 classes, but model.num_classes .* is 2'):
         load_weights(TinyModel(), state, 'x.pth')
     state['meta']['dataset_meta']['classes'] = ['a', 'b']
     load_weights(TinyModel(), state, 'x.pth')
