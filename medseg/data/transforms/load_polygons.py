@@ -5,6 +5,8 @@ from mmdet.registry import TRANSFORMS
 
 from medseg.data.coco_file import annotation_mask
 from medseg.data.convert.geometry import mask_to_polygons
+from medseg.data.convert.records import RecordError
+from medseg.errors import UserError
 
 
 @TRANSFORMS.register_module()
@@ -23,6 +25,7 @@ class LoadPolygonAnnotations(LoadAnnotations):
         """Masks of all instances as lists of flat polygons.
 
         Raises:
+            UserError: If a mask does not fit its image.
             ValueError: If an instance has no mask, as in a set made for boxes only.
         """
         height, width = results['ori_shape'][:2]
@@ -32,8 +35,12 @@ class LoadPolygonAnnotations(LoadAnnotations):
                     f'{results["img_path"]}: annotation {i} has no segmentation; run '
                     'tools/data/check.py on the annotations and mend or remove it')
             if isinstance(instance['mask'], dict):
-                mask = annotation_mask(dict(segmentation=instance['mask']), height, width)
-                instance['mask'] = [
-                    ring.reshape(-1).tolist() for ring in mask_to_polygons(mask)]
+                try:
+                    mask = annotation_mask(dict(segmentation=instance['mask']), height, width)
+                    rings = mask_to_polygons(mask)
+                except RecordError as error:
+                    raise UserError(f'{results["img_path"]}: mask {i}: {error.kind}: {error}; run '
+                                    'tools/data/check.py on the annotations') from error
+                instance['mask'] = [ring.reshape(-1).tolist() for ring in rings]
         return [[part.astype(np.float64, copy=False) for part in parts]
                 for parts in super()._process_masks(results)]
