@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 export VENV PYTHON TORCH_INDEX FORCE_CUDA
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint
+.PHONY: help install demo test lint wheel
 
 help:  ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,3 +22,7 @@ test: install  ## run the tests (ARGS='-k name' for some)
 
 lint: install  ## run the linter
 	$(PY) -m ruff check .
+
+wheel: install  ## build the wheel into dist/
+	rm -rf build/lib build/bdist*
+	$(PY) -m pip wheel . --no-deps --no-build-isolation --wheel-dir dist

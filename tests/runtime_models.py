@@ -13,7 +13,7 @@ METADATA = dict(
     max_per_img=100, mask_thr=0.5, mask_resample='logits', crop_masks=True)
 
 
-def constant_model(path, outputs, metadata=None, size=(None, None)):
+def constant_model(path, outputs, metadata=None, size=(None, None), key='medseg'):
     """Write an ONNX file with one image input and constant outputs.
 
     The first output depends on the image in name only, since OpenVINO drops unused inputs: nothing
@@ -36,7 +36,7 @@ def constant_model(path, outputs, metadata=None, size=(None, None)):
          for name, value in outputs.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
     if metadata:
-        helper.set_model_props(model, {'lmsfa': json.dumps(metadata)})
+        helper.set_model_props(model, {key: json.dumps(metadata)})
     onnx.save(model, path)
     return path
 

@@ -7,7 +7,6 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from tiny_coco import make_tiny_coco
 
-from medseg.benchmark.complexity import build_model
 from medseg.configs import (
     LOADERS,
     adapt_config,
@@ -19,6 +18,7 @@ from medseg.configs import (
     reference_size,
     set_size,
 )
+from medseg.engine.building import build_model
 
 CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
                  if not {'_base_', 'deploy'} & set(p.parts))

@@ -1,10 +1,18 @@
 """What users of release 0.1 have keeps working: paths of tools, modules, checkpoints, exports."""
 import importlib
+import json
 import re
 from pathlib import Path
 
+import numpy as np
+import openvino
 import pytest
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from runtime_models import METADATA, constant_model, raw_outputs
 from tool_runs import ROOT, run_tool
+
+from medseg.runtime import Segmenter
 
 STUBS = sorted(path for path in (ROOT / 'tools').rglob('*.py')
                if path.read_text(encoding='utf-8').startswith('"""Address of release 0.1'))
@@ -51,3 +59,31 @@ def test_a_stub_runs_its_tool(tmp_path):
 def test_old_modules_give_the_same_objects(old, name, new):
     assert getattr(importlib.import_module(old), name) is getattr(
         importlib.import_module(new), name)
+
+
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_exports_with_the_old_metadata_key(tmp_path, backend):
+    path = constant_model(tmp_path / 'old.onnx', raw_outputs(), dict(METADATA, kind='raw'),
+                          key='lmsfa')
+    found = Segmenter(path, backend=backend)(np.full((64, 64, 3), 9, np.uint8))
+    assert [METADATA['classes'][label] for label in found.labels] == ['bone', 'nerve']
+
+
+def test_openvino_models_with_the_old_metadata_key(tmp_path):
+    path = constant_model(tmp_path / 'old.onnx', raw_outputs(), dict(METADATA, kind='raw'))
+    model = openvino.convert_model(str(path))
+    model.set_rt_info(json.dumps(dict(METADATA, kind='raw')), ['lmsfa'])
+    openvino.save_model(model, tmp_path / 'old.xml', compress_to_fp16=False)
+    assert Segmenter(tmp_path / 'old.xml').class_names == METADATA['classes']
+
+
+def test_old_custom_imports(tmp_path):
+    """A config of release 0.1 with its own imports still builds its parts."""
+    imports = ['projects.lmsfa', 'projects.lmsfa.models', 'projects.lmsfa.datasets.peld',
+               'projects.lmsfa.datasets.transforms', 'projects.lmsfa.engine',
+               'projects.lmsfa.evaluation']
+    path = tmp_path / 'old.py'
+    path.write_text(f"_base_ = ['{ROOT}/configs/lmsfa/lmsfa-n_1xb8-300e_peld.py']\n"
+                    f'custom_imports = dict(imports={imports}, allow_failed_imports=False)\n')
+    config = Config.fromfile(path)
+    assert type(MODELS.build(config.model.mask_head)).__name__ == 'LMSHead'

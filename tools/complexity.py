@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from medseg.benchmark.complexity import Complexity, build_model, count
+from medseg.benchmark.complexity import Complexity, count
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
+from medseg.engine.building import build_model
 from medseg.io import write_json
 
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from mmengine.config import Config
 from torch import nn
 
-from medseg.benchmark.complexity import build_model, count
+from medseg.benchmark.complexity import count
+from medseg.engine.building import build_model
 
 from .paper_flops import paper_flops
 from .thop_convention import thop_macs

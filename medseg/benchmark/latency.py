@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from medseg.benchmark.complexity import build_model
+from medseg.engine.building import build_model
 from medseg.engine.checkpoint import is_fused, restore
 from medseg.engine.fuse import fuse_model
 

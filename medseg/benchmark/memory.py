@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
-from medseg.benchmark.complexity import build_model
+from medseg.engine.building import build_model
 
 from .inputs import training_batch
 from .latency import load_model

@@ -24,8 +24,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from medseg.benchmark.complexity import build_model
 from medseg.configs import evaluators
+from medseg.engine.building import build_model
 from medseg.errors import UserError
 from medseg.io import read_json, write_json, write_text
 from medseg.metrics.bootstrap import bootstrap

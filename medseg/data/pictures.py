@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from medseg.io import write_bytes
 from medseg.runtime.labels import draw_labels
+from medseg.runtime.palette import class_colors
 
 from .coco_file import annotation_mask
-from .palette import class_colors
 
 POSITION_BINS = 24
 """Cells of the position maps along each side."""

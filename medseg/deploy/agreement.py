@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from medseg.benchmark.complexity import data_sample
+from medseg.engine.building import data_sample
 from medseg.engine.inference import Predictor
 from medseg.models.prototype_head import PrototypeHead
 

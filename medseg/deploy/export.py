@@ -16,20 +16,19 @@ import torch
 from mmdeploy.apis import torch2onnx
 from mmdeploy.backend.sdk.export_info import export2SDK
 from mmdeploy.utils import get_backend, get_input_shape, is_dynamic_shape
-from mmdet.models.dense_heads.yolact_head import YOLACTProtonet
-from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.utils import import_modules_from_strings
 
 from medseg.configs import prediction_pipeline
 from medseg.engine.inference import class_info
 from medseg.errors import UserError
-from medseg.models.prototype_head import PrototypeHead
 from medseg.runtime import metadata
 
 from . import graph
 from . import mmdeploy_compat as compat
+from .exportable_heads import has_prototype_masks, has_raw_outputs
 
 #: Width and height at which training-only weights are looked for where no size is given.
 TRACE_SIZE = (128, 128)
@@ -61,20 +60,9 @@ def describe(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None)
         return metadata.describe(
             'raw' if raw else 'end2end', model_cfg.model, model_cfg.test_pipeline, classes.names,
             classes.colors, shape[::-1] if shape else None,
-            prototype_masks=has_prototype_head(model_cfg), category_ids=classes.category_ids)
+            prototype_masks=has_prototype_masks(model_cfg), category_ids=classes.category_ids)
     except metadata.MetadataError as error:
         raise UserError(f'{model_cfg.filename}: {error}') from error
-
-
-def has_head(model_cfg: Config, kinds: tuple[type, ...]) -> bool:
-    """Whether the model's mask head is one of these classes."""
-    settings = model_cfg.model.get('mask_head')
-    return bool(settings) and issubclass(MODELS.get(settings.type), kinds)
-
-
-def has_prototype_head(model_cfg: Config) -> bool:
-    """Whether the masks are this project's; see :func:`.metadata.describe`."""
-    return has_head(model_cfg, (PrototypeHead,))
 
 
 def _for_tracing(deploy_cfg: Config) -> Config:
@@ -121,10 +109,11 @@ def export_onnx(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | No
         UserError: The configs do not fit together, or the graph holds what it must not.
     """
     compat.setup()
+    import_modules_from_strings(list(deploy_cfg.codebase_config.get('module', [])))
     init_default_scope(model_cfg.get('default_scope', 'mmdet'))
     model_cfg = prepare(model_cfg)
     if (deploy_cfg.codebase_config.post_processing.get('raw', False)
-            and not has_head(model_cfg, (PrototypeHead, YOLACTProtonet))):
+            and not has_raw_outputs(model_cfg)):
         raise UserError(f'{model_cfg.filename}: has no prototypes, so there is no raw export of '
                         'it; take a deploy config without `raw` in its name')
     description = describe(deploy_cfg, model_cfg, checkpoint_file)

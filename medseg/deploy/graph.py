@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from medseg.benchmark.complexity import build_model, data_sample
+from medseg.engine.building import build_model, data_sample
 from medseg.errors import UserError
 from medseg.io import read_json
 

@@ -13,10 +13,10 @@ from mmengine.registry import init_default_scope
 from pycocotools import mask as mask_utils
 
 from medseg.configs import prediction_pipeline, test_dataset
-from medseg.data.palette import class_colors
 from medseg.engine.checkpoint import restore
 from medseg.engine.classes import trained_classes
 from medseg.errors import UserError
+from medseg.runtime.palette import class_colors
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What an exported file says about itself: all that a runtime needs beside the weights.
 
-An ONNX file carries it as JSON under the key ``lmsfa`` of its ``metadata_props``, an OpenVINO
-model under ``lmsfa`` of its runtime info. Nothing here needs torch or mmdet to be installed.
+An ONNX file carries it as JSON under the key ``medseg`` of its ``metadata_props``, an OpenVINO
+model under ``medseg`` of its runtime info. Nothing here needs torch or mmdet to be installed.
 """
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 
 from medseg.errors import UserError
 
-KEY = 'lmsfa'
+KEY = 'medseg'
+#: The key of release 0.1.
+OLD_KEY = 'lmsfa'
 VERSION = 1
 #: Input pixels per prototype pixel of files that do not say it.
 MASK_STRIDE = 4

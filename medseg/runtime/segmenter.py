@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medseg.data.palette import class_colors
-from medseg.runtime.metadata import OUTPUTS, MetadataError, parse
-
 from .coco_results import SCORE_THR
 from .drawing import OPACITY, draw_instances
 from .files import read_image
+from .metadata import OUTPUTS, MetadataError, parse
+from .palette import class_colors
 from .postprocess import Instances, Postprocessor
 from .preprocess import Preprocessor
 from .session import ModelError, open_session

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from medseg.errors import UserError
-from medseg.runtime.metadata import KEY
+
+from .metadata import KEY, OLD_KEY
 
 BACKENDS = ('onnxruntime', 'openvino')
 _ORT_TYPES = {'tensor(float)': np.float32, 'tensor(float16)': np.float16,
@@ -37,11 +38,14 @@ class OnnxRuntimeSession:
     Args:
         path (Path): The ``.onnx`` file.
         threads (int, optional): Threads an operator may use; None lets the library choose.
+        optimise (bool): Rewrite the graph for speed, which takes a while.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, optimise: bool = True) -> None:
         import onnxruntime
         options = onnxruntime.SessionOptions()
+        if not optimise:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -55,7 +59,7 @@ class OnnxRuntimeSession:
         self.inputs = [Input(i.name, tuple(d if isinstance(d, int) else None for d in i.shape),
                              _ORT_TYPES[i.type]) for i in self._session.get_inputs()]
         self.outputs = [o.name for o in self._session.get_outputs()]
-        self.description = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+        self.description = _described(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name."""
@@ -84,8 +88,9 @@ class OpenVinoSession:
             d.get_length() if d.is_static else None for d in i.get_partial_shape()),
             i.get_element_type().to_dtype().type) for i in model.inputs]
         self.outputs = [o.get_any_name() for o in model.outputs]
-        self.description = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) \
-            else _onnx_description(path)
+        self.description = _described({
+            key: model.get_rt_info([key]).astype(str) for key in (KEY, OLD_KEY)
+            if model.has_rt_info([key])}) or _onnx_description(path)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name; the arrays are valid until the next call."""
@@ -159,51 +164,28 @@ def open_session(path: str | Path, backend: str = 'auto', threads: int | None = 
                          f'there, beside {path.name}')
     try:
         return SESSIONS[name](path, threads)
+    except ModelError:
+        raise
     except Exception as error:  # the libraries raise types of their own, and RuntimeError
         reason = ' '.join(str(error).split())[:600] or type(error).__name__
         raise ModelError(f'{path}: cannot be loaded, the file may be damaged; export it again '
                          f'({path.name}: {name} cannot load it: {reason})') from error
 
 
-def _onnx_description(path: Path) -> str | None:
-    """The metadata of an ONNX file that OpenVINO reads, which drops it; None for other files.
+def _described(values: Mapping[str, str]) -> str | None:
+    """The project's description among the metadata of a file."""
+    return next((values[key] for key in (KEY, OLD_KEY) if key in values), None)
 
-    An ONNX file is a protocol buffer; field 14 of its top level holds the key-value pairs
-    (StringStringEntryProto: 1 is the key, 2 the value). Reading just that needs no package.
+
+def _onnx_description(path: Path) -> str | None:
+    """The description of an ONNX file that OpenVINO reads, which drops it; None for other files.
+
+    Raises:
+        ModelError: ONNX Runtime, which keeps it, is not installed.
     """
     if path.suffix.lower() != '.onnx':
         return None
-    for number, content in _fields(path.read_bytes()):
-        if number == 14:
-            entry = dict(_fields(content))
-            if entry.get(1) == KEY.encode():
-                return bytes(entry.get(2, b'')).decode('utf-8')
-    return None
-
-
-def _fields(data: bytes):
-    """(number, content) of the length-delimited fields of a protocol buffer's top level."""
-    view, at = memoryview(data), 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = view[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(view):
-        tag = varint()
-        kind = tag & 7
-        if kind == 0:
-            varint()
-        elif kind == 2:
-            length = varint()
-            yield tag >> 3, view[at:at + length]
-            at += length
-        else:
-            at += 8 if kind == 1 else 4
+    if importlib.util.find_spec('onnxruntime') is None:
+        raise ModelError(f'{path}: OpenVINO does not pass on what an .onnx file says about itself; '
+                         'give the .xml file, or pip install onnxruntime')
+    return OnnxRuntimeSession(path, optimise=False).description

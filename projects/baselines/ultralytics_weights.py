@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-import projects.lmsfa.models  # noqa: F401
+import projects.baselines  # noqa: F401
 from medseg.engine.checkpoint_file import CheckpointError, check_finite
 from medseg.engine.whole_model import Record, attribute, modules, read_whole_model, state_dict
 from medseg.models.c2f import DarknetUnit

@@ -31,8 +31,8 @@ class Trained:
 
 def write_inputs(folder: Path, base: str) -> Trained:
     """A 96-pixel variant of a config, a checkpoint for it and a 64 x 96 image."""
-    from medseg.benchmark.complexity import build_model
     from medseg.deploy.agreement import normalise, randomise
+    from medseg.engine.building import build_model
     config_file = write_tiny_config(folder)
     text = config_file.read_text().replace(RELEASE, base)
     config_file.write_text(text + '\nmodel = dict(test_cfg=dict(score_thr=0.05))\n')

@@ -4,7 +4,7 @@ import math
 import pytest
 from mmengine.config import Config
 
-from medseg.benchmark.complexity import build_model
+from medseg.engine.building import build_model
 
 
 def spread(init_cfg):

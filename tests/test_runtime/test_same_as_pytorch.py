@@ -122,7 +122,7 @@ def exported(tmp_path_factory):
         dynamic_axes=dict(input={2: 'h', 3: 'w'}))
     graph = onnx.load(path)
     drop_identities(graph)
-    onnx.helper.set_model_props(graph, {'lmsfa': json.dumps(
+    onnx.helper.set_model_props(graph, {'medseg': json.dumps(
         dict(METADATA, kind='raw', scale=[160, 160]))})
     onnx.save(graph, path)
     return folder

@@ -100,7 +100,7 @@ def test_end_to_end_export(tmp_path):
 def test_openvino_file_with_description_beside_it(raw_model, tmp_path):
     path = tmp_path / 'model.xml'
     openvino.save_model(openvino.Core().read_model(raw_model), path, compress_to_fp16=False)
-    with pytest.raises(ModelError, match='model.xml: has no "lmsfa" metadata'):
+    with pytest.raises(ModelError, match='model.xml: has no "medseg" metadata'):
         Segmenter(path)
     path.with_suffix('.json').write_text(json.dumps(dict(METADATA, kind='raw')))
     assert Segmenter(path)(frame()).labels.tolist() == [1, 3]
@@ -136,7 +136,7 @@ def test_wrong_files(tmp_path, raw_model):
     (tmp_path / 'broken.onnx').write_bytes(raw_model.read_bytes()[:200])
     assert 'broken.onnx: onnxruntime cannot load it' in error(tmp_path / 'broken.onnx')
     plain = constant_model(tmp_path / 'plain.onnx', raw_outputs())
-    assert 'plain.onnx: has no "lmsfa" metadata; export the model again' in error(plain)
+    assert 'plain.onnx: has no "medseg" metadata; export the model again' in error(plain)
     lying = constant_model(tmp_path / 'lying.onnx', raw_outputs(), dict(METADATA, kind='end2end'))
     assert "lacks the outputs ['dets', 'labels', 'masks']" in error(lying)
     assert 'threads 0: must be at least 1' in error(raw_model, threads=0)

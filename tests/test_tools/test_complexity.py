@@ -78,8 +78,8 @@ def test_json_and_modules_of_configs(tmp_path, capsys):
     'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 'solov2/solov2_r50_fpn_1x_coco.py',
     'yolact/yolact_r50_1xb8-55e_coco.py'])
 def test_other_families_count(name):
-    from medseg.benchmark.complexity import build_model
     from medseg.configs import load_config
+    from medseg.engine.building import build_model
     model = build_model(load_config(f'mmdet::{name}'))
     result = count(model, 128, 128)
     assert result.parameters == sum(p.numel() for p in model.parameters())
@@ -89,8 +89,8 @@ def test_other_families_count(name):
 
 
 def test_two_stages_cost_the_same_whatever_the_weights():
-    from medseg.benchmark.complexity import build_model
     from medseg.configs import load_config
+    from medseg.engine.building import build_model
     config = load_config('configs/mask_rcnn/mask-rcnn_r50_fpn_1xb8-300e_peld.py')
     config.model.test_cfg.rpn.max_per_img = 20
     model = build_model(config)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medseg.data.palette import class_colors
 from medseg.data.pictures import instance_table
+from medseg.runtime.palette import class_colors
 
 ROOT = Path(__file__).resolve().parents[2]
 

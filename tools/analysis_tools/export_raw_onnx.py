@@ -20,10 +20,10 @@ import torch
 from mmengine.config import DictAction
 from torch import Tensor, nn
 
-from medseg.benchmark.complexity import build_model
 from medseg.cli import load_config, reports_user_errors
 from medseg.deploy.graph import drop_identities
 from medseg.engine import compat
+from medseg.engine.building import build_model
 from medseg.engine.fuse import fuse_model
 from medseg.errors import UserError
 from medseg.io import replacing

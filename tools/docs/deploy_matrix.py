@@ -26,9 +26,9 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import Progress
 
-from medseg.benchmark.complexity import build_model
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
+from medseg.engine.building import build_model
 from medseg.errors import UserError
 from medseg.io import read_json, write_json
 from medseg.tables import fill, markdown
@@ -159,7 +159,7 @@ def main(argv=None) -> int:
     MMLogger.get_current_instance().setLevel('ERROR')
     from mmdeploy.utils import get_root_logger
 
-    from medseg.deploy.export import has_prototype_head
+    from medseg.deploy.exportable_heads import has_prototype_masks
     get_root_logger().setLevel('ERROR')
     results: dict[str, dict] = {}
     with Progress(console=Console(stderr=True)) as progress:
@@ -171,7 +171,7 @@ def main(argv=None) -> int:
                 with tempfile.TemporaryDirectory() as folder:
                     inputs = prepare(MODELS[name], args.size, Path(folder))
                     found = run_end2end(*inputs, backend, Path(folder) / 'end2end')
-                    if 'error' not in found and has_prototype_head(inputs[0]):
+                    if 'error' not in found and has_prototype_masks(inputs[0]):
                         found['raw'] = run_raw(*inputs, backend, Path(folder) / 'raw')
                 results[name][backend] = found
                 progress.advance(task)

@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
-from medseg.benchmark.complexity import build_model, count
+from medseg.benchmark.complexity import count
 from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
+from medseg.engine.building import build_model
 from medseg.errors import UserError
 from medseg.tables import fill, markdown
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from medseg.benchmark.complexity import build_model, count
+from medseg.benchmark.complexity import count
 from medseg.benchmark.paper_flops import paper_flops
 from medseg.benchmark.paper_tables import PAPER_TABLES, PaperRow
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
+from medseg.engine.building import build_model
 from medseg.io import write_json
 from medseg.tables import fill, markdown, require_place
 

@@ -6,6 +6,7 @@ from mmdeploy.codebase.mmdet.deploy import get_post_processing_params
 from mmdeploy.core import FUNCTION_REWRITER
 from torch import Tensor
 
+from medseg.deploy.exportable_heads import register_head
 from medseg.deploy.graph_postprocess import (
     clip,
     gather_rows,
@@ -14,6 +15,9 @@ from medseg.deploy.graph_postprocess import (
     pick_best,
     select_candidates,
 )
+from medseg.models.prototype_head import PrototypeHead
+
+register_head(PrototypeHead, raw_outputs=True, prototype_masks=True)
 
 
 @FUNCTION_REWRITER.register_rewriter(

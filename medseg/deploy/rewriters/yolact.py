@@ -8,10 +8,14 @@ import torch
 import torch.nn.functional as F
 from mmdeploy.codebase.mmdet.deploy import get_post_processing_params
 from mmdeploy.core import FUNCTION_REWRITER
+from mmdet.models.dense_heads.yolact_head import YOLACTProtonet
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
+from medseg.deploy.exportable_heads import register_head
 from medseg.deploy.graph_postprocess import decode, gather_rows, pick_best
+
+register_head(YOLACTProtonet, raw_outputs=True)
 
 
 def _rows(maps: Tensor, channels: int) -> Tensor:

@@ -2,7 +2,7 @@
 from mmdet.registry import DATASETS
 
 from medseg.data.named_coco import NamedCocoDataset
-from medseg.data.palette import PELD_PALETTE, class_colors
+from medseg.runtime.palette import PELD_PALETTE, class_colors
 
 
 @DATASETS.register_module()
