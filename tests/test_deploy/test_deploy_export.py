@@ -242,7 +242,7 @@ def test_mmdeploys_own_model_reads_it(release, end2end):
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    (None, 'has no "lmsfa" metadata'), ('{', 'metadata is broken'),
+    (None, 'has no "medseg" metadata'), ('{', 'metadata is broken'),
     ('{"version": 1}', "metadata is broken \\('kind'\\)"),
     ('{"version": 9, "kind": "raw"}', 'metadata version 9, this release reads 1'),
     ('{"version": 1, "kind": "x"}', "kind 'x' is none of")])
