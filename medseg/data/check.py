@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from .convert.progress import progress
 from .convert.records import ConversionError, RecordError
 from .duplicates import Fingerprint, fingerprint, near_pairs
 from .findings import Finding
+from .grouping import Grouping, UnclearPatients, find_grouping
 
 
 @dataclass
@@ -90,7 +93,7 @@ def check_images(subset: Subset, quiet: bool = False) -> tuple[list[Finding], li
 
 def check_between(subsets: Sequence[Subset], prints: Sequence[Sequence[Fingerprint]],
                   near: bool = True) -> Iterator[Finding]:
-    """Images, patients and categories of different subsets.
+    """Images and categories of different subsets.
 
     Args:
         subsets: The files.
@@ -106,9 +109,6 @@ def check_between(subsets: Sequence[Subset], prints: Sequence[Sequence[Fingerpri
                           f'{printable(repr(mine), 200)}, but {first.path} has '
                           f'{printable(repr(theirs), 200)}')
         for other, known in zip(subsets[:index], prints[:index], strict=True):
-            for patient in sorted(_patients(other) & _patients(subset)):
-                yield Finding(str(subset.path), '', 'patient in two subsets',
-                              f'{patient} is also in {other.path}')
             content = {item.digest: item for item in known}
             exact = set()
             for item in prints[index]:
@@ -124,8 +124,50 @@ def check_between(subsets: Sequence[Subset], prints: Sequence[Sequence[Fingerpri
                               f'{100 * likeness:.1f} % like {twin.name} in {other.path}')
 
 
-def _patients(subset: Subset) -> set[str]:
-    return {str(entry['patient']) for entry in _entries(subset, 'images') if 'patient' in entry}
+def check_patients(subsets: Sequence[Subset],
+                   group: Callable[[Sequence[str]], Grouping | None] | None = None
+                   ) -> Iterator[Finding]:
+    """Patients who are in two subsets, by the rule that the splitter uses.
+
+    Args:
+        subsets: The files.
+        group: Finds the patients of file names, as the user wants it; by default the ``patient``
+            of those images that have one is taken, else what ``find_grouping`` finds. Where the
+            names are at odds, each grouping that leaks is one finding.
+
+    Raises:
+        ConversionError: the names do not fit what the user wants.
+    """
+    images = [(index, entry) for index, subset in enumerate(subsets)
+              for entry in _entries(subset, 'images') if isinstance(entry.get('file_name'), str)]
+    told = [(index, entry) for index, entry in images if 'patient' in entry]
+    if group is None and told:
+        images = told
+        group = functools.partial(Grouping, "the images' field",
+                                  tuple(str(entry['patient']) for _, entry in images))
+    names = tuple(entry['file_name'] for _, entry in images)
+    where = [index for index, _ in images]
+    if len(set(where)) < 2:
+        return
+    try:
+        found = [(group or find_grouping)(names)]
+    except UnclearPatients as error:
+        found = error.candidates
+    sure = len(found) == 1 and found[0] is not None and found[0].sure
+    for grouping in filter(None, found):
+        seen: dict[str, set[int]] = defaultdict(set)
+        for patient, index in zip(grouping.patients, where, strict=True):
+            seen[patient].add(index)
+        leaks = {patient: sorted(places) for patient, places in seen.items() if len(places) > 1}
+        if leaks and not sure:
+            yield Finding(str(subsets[0].path), '', 'patients unclear',
+                          f'by {grouping.rule}, {len(leaks)} of {len(seen)} groups are in several '
+                          f'subsets ({", ".join(list(leaks)[:3])}); if these are patients, it is a '
+                          'leak; say what is meant with --pattern, --csv, --by folder or --by '
+                          'image')
+        for patient, places in sorted(leaks.items()) if sure else ():
+            yield Finding(str(subsets[places[1]].path), '', 'patient in two subsets',
+                          f'{patient} is also in {subsets[places[0]].path}')
 
 
 def _entries(subset: Subset, key: str) -> list[dict[str, Any]]:

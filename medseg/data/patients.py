@@ -7,7 +7,7 @@ import numpy as np
 
 from medseg.errors import UserError
 
-from .splitting import patients_by_pattern
+from .grouping import find_grouping
 
 
 def patients(images: Sequence[dict]) -> list[str] | None:
@@ -16,7 +16,7 @@ def patients(images: Sequence[dict]) -> list[str] | None:
         found = [str(image['patient']) for image in images]
     else:
         try:
-            found = patients_by_pattern([image['file_name'] for image in images])
+            found = list(find_grouping([image['file_name'] for image in images]).patients)
         except UserError:
             return None
     return found if 1 < len(set(found)) < len(found) else None

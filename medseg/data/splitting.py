@@ -14,20 +14,24 @@ import numpy as np
 from .coco_file import SUBSETS
 from .convert.records import ConversionError
 
-DEFAULT_PATTERN = r'(?i)(?:^|[/_\-])((?:patient|pat|case|p)[_\-]?\d+)(?=[/_\-.])'
+PATIENT_WORD = r'(?:patients?|pat|pt|p|case|subject|subj|sub|pid|person|proband)[_\-. ]?'
+"""Words for a patient, and what may stand between them and the number."""
+
+DEFAULT_PATTERN = rf'(?i)(?:^|(?<=[/_\-. ]))({PATIENT_WORD}\d+)(?=[/_\-. ])'
 """Patient in a file name: ``p01_03.png``, ``patient-12/003.png``, ``x_P7-frame2.jpg``."""
 
 RESTARTS = 8
 """Random starts of the search; the best result is taken."""
 
 
-def _same(patient: str) -> str:
+def same_patient(patient: str) -> str:
     """Spelling under which patients are compared.
 
-    ``P1``, ``p1`` and ``p01`` are taken for one patient: joining two keeps them apart from no
-    one, while parting one would leak.
+    ``P1``, ``p01``, ``case_1`` and ``patient1`` are taken for one patient: joining two keeps them
+    apart from no one, while parting one would leak.
     """
-    return re.sub(r'\d+', lambda digits: str(int(digits[0])), patient.casefold().strip())
+    text = re.sub(r'\d+', lambda digits: digits[0].lstrip('0') or '0', patient.casefold().strip())
+    return re.sub(rf'^{PATIENT_WORD}(?=\d+$)', '', text)
 
 
 def patients_by_pattern(file_names: Sequence[str], pattern: str = DEFAULT_PATTERN) -> list[str]:
@@ -53,7 +57,7 @@ def patients_by_pattern(file_names: Sequence[str], pattern: str = DEFAULT_PATTER
         if not patient:
             missing.append(name)
             continue
-        patients.append(spelling.setdefault(_same(patient), patient))
+        patients.append(spelling.setdefault(same_patient(patient), patient))
     if missing:
         raise ConversionError(
             f'{missing[0]}: no patient in the file name ({len(missing)} of {len(file_names)} names '
@@ -90,7 +94,7 @@ def patients_by_csv(file_names: Sequence[str], path: Path) -> list[str]:
         if not name or not patient.strip():
             raise ConversionError(f'{path}: line {number}: file or patient is empty')
         other = table.setdefault(name, patient.strip())
-        if _same(other) != _same(patient):
+        if same_patient(other) != same_patient(patient):
             raise ConversionError(f'{path}: line {number}: {name} has patient {patient.strip()!r} '
                                   f'here and {other!r} above; keep one')
     spelling: dict[str, str] = {}
@@ -102,7 +106,7 @@ def patients_by_csv(file_names: Sequence[str], path: Path) -> list[str]:
         if by_part.setdefault(key, name) != name:
             raise ConversionError(f'{path}: {key} means both {by_part[key]} and {name}; '
                                   'give their paths')
-        patients.append(spelling.setdefault(_same(table[key]), table[key]))
+        patients.append(spelling.setdefault(same_patient(table[key]), table[key]))
     return patients
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +14,13 @@ from medseg.data.check import (
     check_annotations,
     check_between,
     check_images,
+    check_patients,
     load_subset,
 )
 from medseg.data.coco_file import find_annotation_files, image_folder
 from medseg.data.convert.records import UNSPLIT, ConversionError
 from medseg.data.findings import Finding
+from medseg.data.grouping import add_patient_options, grouping_of
 from medseg.errors import UserError
 from medseg.io import write_json
 
@@ -59,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='how far outside the image is still fine (default: 1)')
     parser.add_argument('--no-near', action='store_true',
                         help='look for equal images only, not for near-duplicates')
+    add_patient_options(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the findings there')
     parser.add_argument('--quiet', action='store_true', help='no progress bars')
     args = parser.parse_args(argv)
@@ -71,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ConversionError(f'{len(folders)} image folders for {len(files)} annotation files;'
                                   ' give one for all, or one for each')
         subsets = [load_subset(path, folder) for path, folder in zip(files, folders, strict=True)]
+        asked = args.csv or args.pattern or args.yes or args.by != 'patient'
+        patients = [] if args.by == 'image' else list(check_patients(
+            subsets, functools.partial(grouping_of, args) if asked else None))
     except UserError as error:
         print(f'check.py: error: {error}', file=sys.stderr)
         return 2
@@ -82,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         findings += found
         prints.append(seen)
     findings += check_between(subsets, prints, near=not args.no_near)
+    findings += patients
     for finding in findings:
         print(finding)
     for subset in subsets:

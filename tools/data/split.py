@@ -19,16 +19,14 @@ from medseg.data.convert.images import LINK_MODES, place_image
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
 from medseg.data.convert.writer import staged, subset_folder
+from medseg.data.grouping import add_patient_options, grouping_of
 from medseg.data.layouts import find_coco_files, load_part
 from medseg.data.splitting import (
-    DEFAULT_PATTERN,
     image_sizes,
-    patients_by_csv,
-    patients_by_pattern,
     split_content,
     subset_sizes,
 )
-from medseg.errors import UserError
+from medseg.errors import UserError, printable
 from medseg.io import write_json
 from medseg.tables import plain
 
@@ -57,13 +55,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         metavar=('TRAIN', 'VAL', 'TEST'), help='default: 8 1 1')
     parser.add_argument('--counts', nargs=3, type=int, metavar=('TRAIN', 'VAL', 'TEST'),
                         help='exact numbers of patients (of images with --by image)')
-    parser.add_argument('--by', choices=('patient', 'image'), default='patient',
-                        help='keep the images of a patient together, or not (default: patient)')
-    parser.add_argument('--pattern', default=DEFAULT_PATTERN,
-                        help='regular expression with a group for the patient, searched in the '
-                        'file names (default: %(default)s)')
-    parser.add_argument('--csv', type=Path, metavar='FILE',
-                        help='table with columns file and patient, instead of --pattern')
+    add_patient_options(parser)
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
     parser.add_argument('--images', choices=LINK_MODES,
                         help='how images get into OUT/images (default: none where they are there '
@@ -124,18 +116,6 @@ def load_source(source: Path, image_dir: Path | None) -> tuple[dict[str, Any], P
     return joined, image_dir or source, list(files.values())
 
 
-def find_patients(args: argparse.Namespace, names: Sequence[str]) -> list[str] | None:
-    """Patient of each image; None for a split by image of names that tell none."""
-    if args.csv is not None:
-        return patients_by_csv(names, args.csv)
-    try:
-        return patients_by_pattern(names, args.pattern)
-    except UserError:
-        if args.by == 'image' and args.pattern == DEFAULT_PATTERN:
-            return None
-        raise
-
-
 def split(args: argparse.Namespace) -> None:
     """Makes the split, writes it and prints its table.
 
@@ -149,8 +129,9 @@ def split(args: argparse.Namespace) -> None:
     names = [str(image['file_name']) for image in content['images']]
     if not names:
         raise ConversionError(f'{args.src}: holds no images')
-    patients = find_patients(args, names)
-    keys = patients if args.by == 'patient' else names
+    grouping = grouping_of(args, names)
+    patients = grouping and grouping.patients
+    keys = names if args.by == 'image' else patients
     unique = sorted(set(keys))
     if args.by == 'image' and len(unique) != len(names):
         raise ConversionError(f'{args.src}: a file_name occurs twice; run check.py')
@@ -158,16 +139,19 @@ def split(args: argparse.Namespace) -> None:
         sizes = args.counts
         if min(sizes) < 0 or sum(sizes) != len(unique):
             raise ConversionError(f'--counts {sizes} add up to {sum(sizes)}, but there are '
-                                  f'{len(unique)} {args.by}s')
-    elif args.by == 'patient':
+                                  f'{len(unique)} {"images" if args.by == "image" else "patients"}')
+    elif args.by != 'image':
         sizes = subset_sizes(len(unique), args.ratios)
     else:
         sizes = image_sizes(len(names), args.ratios, len(set(patients)) if patients else None)
     parts = split_content(content, keys, sizes, args.seed)
     manifest = describe(args, parts, dict(zip(names, patients or [], strict=False)))
+    manifest['rule'] = grouping and grouping.rule
     write(args, parts, manifest, folder, files)
     print(plain(*class_table(parts)))
-    if args.by == 'patient':
+    if grouping is not None:
+        print(printable(grouping.summary()))
+    if args.by != 'image':
         print('patients: ' + ', '.join(
             f'{subset} {len(manifest["subsets"][subset]["patients"])}' for subset in SUBSETS))
     else:
@@ -198,11 +182,11 @@ def describe(args: argparse.Namespace, parts: dict[str, Any],
             'patients': sorted(name for name, seen in where.items() if subset in seen),
             'file_names': [image['file_name'] for image in part['images']]}
     several = sorted(name for name, seen in where.items() if len(seen) > 1)
-    if args.by == 'patient' and several:
+    if args.by != 'image' and several:
         raise AssertionError(f'patients in two subsets: {several}')
     manifest = {'source': str(args.src), 'by': args.by, 'seed': args.seed,
                 'ratios': args.ratios if args.counts is None else None, 'counts': args.counts,
-                'pattern': args.pattern if args.csv is None else None,
+                'pattern': args.pattern,
                 'csv': str(args.csv) if args.csv else None, 'subsets': subsets}
     if patient_of:
         manifest['patients_in_several_subsets'] = several
