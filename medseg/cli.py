@@ -1,6 +1,7 @@
 """What the command-line tools share: configs, early checks of input, errors without tracebacks."""
 import difflib
 import functools
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,19 +9,35 @@ from pathlib import Path
 from mmengine.config import Config
 
 from medseg.configs import places
-from medseg.errors import UserError
+from medseg.errors import UserError, file_trouble
+
+
+#: Settings that the tools know and few configs write out.
+_SETTINGS_OF_THE_TOOLS = ('activation_checkpointing', 'auto_scale_lr', 'compile',
+                          'find_unused_parameters', 'load_from', 'partial_start', 'resume',
+                          'work_dir')
 
 
 def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
-    """Print wrong input as one line on stderr and return 2; other errors keep their traceback."""
+    """Print wrong input as one line on stderr and return 2; other errors keep their traceback.
+
+    So are files that cannot be read or written: a full disk, a read-only folder, no permission.
+    """
 
     @functools.wraps(main)
     def wrapped(argv=None) -> int:
+        # A log that cannot be written would otherwise print a traceback for each of its lines.
+        logging.raiseExceptions = False
         try:
             return main(argv)
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
-            return 2
+        except OSError as error:
+            text = file_trouble(error)
+            if text is None:
+                raise
+            print(f'error: {text}', file=sys.stderr)
+        return 2
 
     return wrapped
 
@@ -57,8 +74,46 @@ def load_config(name: str, options: dict | None = None) -> Config:
         except (SyntaxError, FileNotFoundError) as error:
             raise UserError(f'{name}: cannot be read: {error}') from error
     if options:
-        config.merge_from_dict(options)
+        for line in unknown_options(config, options):
+            print(f'note: {line}', file=sys.stderr)
+        try:
+            config.merge_from_dict(options)
+        except (AssertionError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise UserError(f'--cfg-options {" ".join(options)}: does not fit {name}: {error}'
+                            ) from error
     return config
+
+
+def unknown_options(config: Config, options: dict) -> list[str]:
+    """Settings of ``--cfg-options`` that a config does not have, with the nearest that it has.
+
+    mmengine takes any name, so a misspelt one would change nothing and say nothing.
+
+    Args:
+        config (Config): Before the options are merged in.
+        options (dict): By dotted name.
+
+    Returns:
+        list[str]: One line for each.
+    """
+    lines = []
+    for option in options:
+        node, path = config, []
+        for part in option.split('.'):
+            if isinstance(node, (list, tuple)):
+                node = node[int(part)] if part.isdecimal() and int(part) < len(node) else None
+            elif not isinstance(node, (dict, Config)):
+                break
+            elif part in node:
+                node = node[part]
+            elif path or part not in _SETTINGS_OF_THE_TOOLS:
+                near = difflib.get_close_matches(part, map(str, node), n=1, cutoff=0.6)
+                hint = f'; did you mean {".".join([*path, near[0]])}?' if near else ''
+                lines.append(f'--cfg-options {option}: {".".join([*path, part])} is new to the '
+                             f'config{hint}')
+                break
+            path.append(part)
+    return lines
 
 
 def check_data(config: Config, loaders: tuple[str, ...]) -> None:

@@ -1,4 +1,5 @@
 """What may go wrong with what users give: one base class, so that every tool reports it alike."""
+import errno
 
 LONGEST_TEXT = 500
 """Characters of one message; what strangers write may be longer than any screen."""
@@ -21,3 +22,38 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return super().__str__().encode('utf-8', 'backslashreplace').decode()
+
+
+def file_trouble(error: OSError) -> str | None:
+    """What to tell a user whose file could not be read or written.
+
+    Args:
+        error (OSError): Of opening, reading or writing a file.
+
+    Returns:
+        str | None: One sentence; None where the error is no matter of the user's files.
+    """
+    what = _FILE_TROUBLES.get(error.errno)
+    if what is None:
+        return None
+    where = f'{error.filename}: ' if error.filename is not None else ''
+    return f'{where}{what} ({error.strerror or errno.errorcode[error.errno]})'
+
+
+_FILE_TROUBLES = {
+    errno.ENOSPC: 'cannot be written, the disk is full; make room or write to another folder',
+    errno.EDQUOT: 'cannot be written, your share of the disk is used up; make room or write to '
+                  'another folder',
+    errno.EFBIG: 'cannot be written, files may not become that large here',
+    errno.EROFS: 'cannot be written, the file system is read-only; write to another folder',
+    errno.EACCES: 'is closed to you; change its permissions or name another place',
+    errno.EPERM: 'is closed to you; change its permissions or name another place',
+    errno.EIO: 'cannot be read or written, the disk reports a fault',
+    errno.ENOENT: 'no such file or folder',
+    errno.ENOTDIR: 'is not below a folder',
+    errno.EISDIR: 'is a folder; name a file',
+    errno.EEXIST: 'is there already, as another kind of file',
+    errno.ENAMETOOLONG: 'has too long a name',
+    errno.ELOOP: 'is a link that leads back to itself',
+    errno.EMFILE: 'cannot be opened, too many files are open',
+}

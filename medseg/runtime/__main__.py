@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 
-from medseg.errors import UserError
+from medseg.errors import UserError, file_trouble
 from medseg.io import write_bytes
 
 from .coco_results import SCORE_THR, AnnotationIds
@@ -104,7 +104,12 @@ def main(argv=None) -> int:
         return run(args)
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
-        return 2
+    except OSError as error:
+        text = file_trouble(error)
+        if text is None:
+            raise
+        print(f'error: {text}', file=sys.stderr)
+    return 2
 
 
 def run(args: argparse.Namespace) -> int:

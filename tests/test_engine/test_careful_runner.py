@@ -298,7 +298,8 @@ def test_fit(kind):
 
 
 def test_number_of_class_names():
-    state = dict(state_dict=TinyModel().state_dict(), meta=dict(dataset_meta=dict(classes=['a', 'b', 'c'])))
+    state = dict(state_dict=TinyModel().state_dict(),
+                 meta=dict(dataset_meta=dict(classes=['a', 'b', 'c'])))
     with pytest.raises(CheckpointError, match=r'names 3 classes, but model.num_classes .* is 2'):
         load_weights(TinyModel(), state, 'x.pth')
     state['meta']['dataset_meta']['classes'] = ['a', 'b']
