@@ -25,13 +25,12 @@ from rich.console import Console
 from rich.progress import track
 
 from medseg.cli import load_config, reports_user_errors
-from medseg.data.convert.images import read_facts
-from medseg.data.convert.records import RecordError
 from medseg.data.pictures import draw_annotations, write_png
 from medseg.engine import compat
 from medseg.engine.inference import Predictor
 from medseg.runtime.coco_results import SCORE_THR, AnnotationIds
 from medseg.runtime.files import find_images, is_video, overlay_paths
+from medseg.runtime.images import ImageError, read_image
 from medseg.runtime.interruption import report_stop, stops_cleanly
 from medseg.runtime.records import RecordWriter
 from medseg.runtime.video import VideoError, VideoReader, VideoWriter
@@ -57,25 +56,6 @@ def parse_args(argv=None) -> argparse.Namespace:
     if not 0 <= args.score_thr <= 1:
         parser.error(f'--score-thr {args.score_thr}: must be between 0 and 1')
     return args
-
-
-def read_image(file: Path) -> np.ndarray:
-    """Decode an image as training does.
-
-    OpenCV fills the missing part of a truncated file with grey and says nothing, so the file is
-    checked first.
-
-    Returns:
-        np.ndarray: BGR, upright, (H, W, 3) uint8.
-
-    Raises:
-        RecordError: The file is missing, truncated or no image.
-    """
-    read_facts(file)
-    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise RecordError('broken image', 'OpenCV cannot decode this type of image')
-    return image
 
 
 def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> np.ndarray:
@@ -106,8 +86,8 @@ def predict_images(predictor: Predictor, files: dict[Path, int], root: Path, out
     for file in track(files, 'predicting', console=Console(stderr=True)):
         try:
             image = read_image(file)
-        except (OSError, RecordError) as error:
-            failures.append(f'{file}: {error}')
+        except ImageError as error:
+            failures.append(str(error))
             continue
         instances = predictor(image, score_thr)
         name = file.relative_to(root).as_posix()

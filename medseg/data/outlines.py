@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from .convert.records import RecordError
+from medseg.runtime.images import MAX_PIXELS
 
-MAX_PIXELS = 2 ** 27
-"""Pixels of an image or a bitmap; 134 million take 400 MB in colour."""
+from .convert.records import RecordError
 
 MAX_ASPECT = 100
 """Longer side over shorter side; beyond it an image scaled to a model's size has no pixel left."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from medseg.errors import UserError
 from medseg.runtime.files import IMAGES
+from medseg.runtime.images import ImageError, read_image
 from medseg.runtime.video import VIDEOS
 
 #: Longest that a stream may take to open or to give a frame, milliseconds.
@@ -101,6 +102,14 @@ class CaptureSource(Source):
         self._capture.release()
 
 
+def _read(path: Path) -> np.ndarray:
+    """A still image; see :func:`medseg.runtime.images.read_image`."""
+    try:
+        return read_image(path)
+    except ImageError as error:
+        raise SourceError(str(error)) from error
+
+
 class FolderSource(Source):
     """The images of a folder, sorted by name, those of subfolders included.
 
@@ -119,10 +128,7 @@ class FolderSource(Source):
         if self._next is None:
             return None
         path, self._next = self._next, next(self._files, None)
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SourceError(f'{path}: is no image that OpenCV can decode')
-        return image
+        return _read(path)
 
 
 class StillSource(Source):
@@ -132,10 +138,7 @@ class StillSource(Source):
 
     def __init__(self, name: str, path: Path, rate: float = 10.0) -> None:
         self.name, self.rate = name, rate
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SourceError(f'{name}: is no image that OpenCV can decode')
-        self._image, self._pace = image, Pace(rate)
+        self._image, self._pace = _read(path), Pace(rate)
 
     def read(self) -> np.ndarray:
         self._pace.wait()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from medseg.errors import UserError
 from medseg.runtime import Segmenter
+from medseg.runtime.images import ImageError, decode_image
 from medseg.runtime.records import read_lines
 from medseg.runtime.video import VideoError, VideoWriter
 
@@ -133,9 +133,10 @@ class Jobs:
         settings.budget_ms = None
         source = str(folder / 'upload')
         if kind == 'image':
-            image = cv2.imdecode(np.fromfile(source, np.uint8), cv2.IMREAD_COLOR)
-            if image is None:
-                raise UploadError(f'{job.name}: is no image that can be decoded')
+            try:
+                image = decode_image(Path(source).read_bytes(), job.name)
+            except ImageError as error:
+                raise UploadError(str(error)) from error
             shutil.move(source, folder / 'upload.png')
             cv2.imwrite(str(folder / 'upload.png'), image)
             job.total = 1

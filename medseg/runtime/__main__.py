@@ -22,7 +22,8 @@ from medseg.errors import UserError, file_trouble
 from medseg.io import write_bytes
 
 from .coco_results import SCORE_THR, AnnotationIds
-from .files import InputError, find_images, is_video, overlay_paths, read_image
+from .files import find_images, is_video, overlay_paths
+from .images import ImageError, read_image
 from .interruption import report_stop, stops_cleanly
 from .records import RecordWriter
 from .segmenter import Segmenter
@@ -63,7 +64,7 @@ def run_images(segmenter: Segmenter, files: dict[Path, int], root: Path, out: Pa
         progress(f'{number + 1}/{len(files)} {file.name}')
         try:
             image = read_image(file)
-        except InputError as error:
+        except ImageError as error:
             failures.append(str(error))
             continue
         instances = segmenter(image)

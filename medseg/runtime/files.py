@@ -5,9 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from medseg.errors import UserError
 from medseg.runtime.video import VIDEOS
 
@@ -67,24 +64,3 @@ def overlay_paths(files: Sequence[Path], root: Path, out: Path) -> dict[Path, Pa
         targets[file] = out / relative.with_name(
             f'{relative.stem if alone else relative.name}.png')
     return targets
-
-
-def read_image(path: Path) -> np.ndarray:
-    """BGR image, (H, W, 3) uint8; the name need not be ASCII.
-
-    Raises:
-        InputError: The file is missing, cut off or no image.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror})') from error
-    # OpenCV fills what a truncated file lacks with grey and says nothing.
-    ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
-    end = ends.get(data[:2])
-    if end is not None and end not in data[-64:]:
-        raise InputError(f'{path}: the image is cut off')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise InputError(f'{path}: is no image that OpenCV can decode')
-    return image

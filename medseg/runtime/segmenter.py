@@ -8,7 +8,7 @@ import numpy as np
 
 from .coco_results import SCORE_THR
 from .drawing import OPACITY, draw_instances
-from .files import read_image
+from .images import read_image
 from .metadata import OUTPUTS, MetadataError, parse
 from .palette import class_colors
 from .postprocess import Instances, Postprocessor
@@ -108,7 +108,7 @@ class Segmenter:
                 the path of an image file.
 
         Raises:
-            InputError: The file cannot be read.
+            ImageError: The file cannot be read.
             ValueError: The array is no such image, or does not fit a static input.
         """
         if isinstance(image, (str, Path)):

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from medseg.data.outlines import MAX_PIXELS, check_image_size
+from medseg.data.outlines import check_image_size
+from medseg.runtime.images import MAX_PIXELS, ImageError, decode_image, read_image
 
 from .records import ConversionError, RecordError, SourceImage
 
@@ -75,10 +76,11 @@ def check_trainable(path: Path, shape: tuple[int, ...]) -> None:
             are out of range.
     """
     check_image_size(*shape[:2])
-    seen = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if seen is None:
-        raise RecordError('unreadable type', 'OpenCV, which training reads with, cannot decode it; '
-                          'save it as PNG')
+    try:
+        seen = read_image(path)
+    except ImageError as error:
+        raise RecordError('unreadable type', f'training cannot read it: {error}; save it as PNG'
+                          ) from error
     if seen.shape[:2] != tuple(shape[:2]):
         raise RecordError('unreadable type', f'OpenCV, which training reads with, sees '
                           f'{seen.shape[1]}x{seen.shape[0]}, not {shape[1]}x{shape[0]}; save it as '
@@ -105,14 +107,22 @@ def _decoded(source: Path | bytes) -> Iterator[Image.Image]:
 
 
 def read_upright(source: Path | bytes, ignore_exif: bool = False) -> np.ndarray:
-    """Upright image as an RGB array of shape (H, W, 3), uint8.
+    """Upright image as an RGB array of shape (H, W, 3), uint8, as training sees it.
 
     Raises:
         RecordError: the image cannot be decoded.
     """
     with _decoded(source) as image:
-        upright = image if ignore_exif else ImageOps.exif_transpose(image)
-        return np.asarray(upright.convert('RGB'))
+        upright = np.asarray(
+            (image if ignore_exif else ImageOps.exif_transpose(image)).convert('RGB'))
+    if ignore_exif:
+        return upright
+    try:
+        # Pillow clips 16 bits at 255, or takes the upper 8 of them
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        return cv2.cvtColor(decode_image(data, ''), cv2.COLOR_BGR2RGB)
+    except ImageError:
+        return upright  # a type that only Pillow knows
 
 
 def place_image(image: SourceImage, target: Path, mode: str) -> None:
@@ -133,7 +143,7 @@ def place_image(image: SourceImage, target: Path, mode: str) -> None:
         source = image.path if image.path is not None else io.BytesIO(image.read_bytes())
         with Image.open(source) as stored:
             upright = stored if image.ignore_exif else ImageOps.exif_transpose(stored)
-            if upright.mode not in {'1', 'L', 'LA', 'I;16', 'P', 'RGB', 'RGBA'}:
+            if upright.mode not in {'1', 'L', 'LA', 'I', 'I;16', 'P', 'RGB', 'RGBA'}:
                 upright = upright.convert('RGB')
             upright.save(target, format='PNG', exif=b'')
     elif image.path is None:

@@ -1,8 +1,9 @@
 from .drop_keys import DropKeys
 from .hsv_gain import HSVGain
+from .load_image import LoadImageFromFile
 from .load_polygons import LoadPolygonAnnotations
 from .mosaic import PolygonMosaic
 from .random_affine import PolygonRandomAffine
 
-__all__ = ['DropKeys', 'HSVGain', 'LoadPolygonAnnotations', 'PolygonMosaic',
+__all__ = ['DropKeys', 'HSVGain', 'LoadImageFromFile', 'LoadPolygonAnnotations', 'PolygonMosaic',
            'PolygonRandomAffine']
