@@ -8,7 +8,6 @@ from mmcv.ops import batched_nms
 from mmdet.models.dense_heads.base_mask_head import BaseMaskHead
 from mmdet.models.utils import filter_scores_and_topk
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures.bbox import distance2bbox
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.config import ConfigDict
 from mmengine.dist import get_world_size
@@ -18,6 +17,9 @@ from torch import Tensor, nn
 from .defaults import ACT_CFG, NORM_CFG
 from .masks import decode_masks
 from .proto import ProtoNet
+
+#: Largest logarithm of a distance in strides: 400 strides, more than any image; keeps exp finite.
+MAX_LOG_DISTANCE = 6.0
 
 
 class PrototypeHead(BaseMaskHead):
@@ -31,7 +33,8 @@ class PrototypeHead(BaseMaskHead):
         num_classes (int): Number of classes.
         in_channels (Sequence[int]): Channels of the neck's maps, finest first.
         strides (Sequence[int]): Their strides.
-        reg_max (int): Number of bins of each side's distance distribution.
+        reg_max (int): Number of bins of each side's distance distribution; 1 for none: the map
+            is the logarithm of the distance in strides, and CIoU alone trains it.
         num_protos (int): Number of mask prototypes.
         proto_channels (int, optional): Channels inside the prototype decoder; by default those
             of the finest map.
@@ -130,14 +133,20 @@ class PrototypeHead(BaseMaskHead):
             dtype=torch.promote_types(maps[0].dtype, torch.float32)))
 
     def _decode_boxes(self, dists: Tensor, priors: Tensor) -> Tensor:
-        """Expected distances, in input pixels, to boxes (..., L, 4) as x1, y1, x2, y2."""
+        """Raw distances (..., L, 4 * reg_max) to boxes (..., L, 4) as x1, y1, x2, y2."""
         shape = dists.shape[:-1]
-        probs = dists.reshape(*shape, 4, self.reg_max).softmax(-1)
-        # A matrix, not a vector, which ONNX Runtime multiplies with one location at a time.
-        bins = self.bins.to(probs.dtype)[:, None]
-        distance = (probs @ bins).squeeze(-1) * priors[:, 2:3]
-        points = priors[:, :2].expand(*shape, 2)
-        return distance2bbox(points, distance)
+        if self.reg_max == 1:
+            distance = dists.clamp(max=MAX_LOG_DISTANCE).exp()
+        else:
+            probs = dists.reshape(*shape, 4, self.reg_max).softmax(-1)
+            # A matrix, not a vector, which ONNX Runtime multiplies with one location at a time.
+            bins = self.bins.to(probs.dtype)[:, None]
+            distance = (probs @ bins).squeeze(-1)
+        distance = distance * priors[:, 2:3]
+        # As mmdet's distance2bbox, but by slices: OpenVINO's INT8 passes break its picking of
+        # single columns (2025.4, "Requested output shape is incompatible").
+        return torch.cat([priors[:, :2] - distance[..., :2], priors[:, :2] + distance[..., 2:]],
+                         -1)
 
     # ------------------------------------------------------------------ training
     def loss_by_feat(self, cls_scores: list[Tensor], bbox_dists: list[Tensor],
@@ -153,7 +162,8 @@ class PrototypeHead(BaseMaskHead):
             batch_img_metas (list[dict]): Meta information, one an image.
 
         Returns:
-            dict: ``loss_cls``, ``loss_bbox``, ``loss_dfl`` and ``loss_mask``, scalars.
+            dict: ``loss_cls``, ``loss_bbox``, ``loss_dfl`` (with ``reg_max`` over 1) and
+            ``loss_mask``, scalars.
         """
         priors = self._priors(cls_scores)
         # Assignment and box arithmetic need full precision, also under AMP.
@@ -178,11 +188,14 @@ class PrototypeHead(BaseMaskHead):
         if len(pos):
             losses['loss_bbox'] = self.loss_bbox(
                 boxes[batch_inds, pos], gt_boxes, weight=weight, avg_factor=norm)
-            losses['loss_dfl'] = self.loss_dfl(
-                pos_dists.reshape(-1, self.reg_max), self._dfl_targets(pos_priors, gt_boxes),
-                weight=weight[:, None].expand(-1, 4).reshape(-1), avg_factor=norm)
+            if self.reg_max > 1:
+                losses['loss_dfl'] = self.loss_dfl(
+                    pos_dists.reshape(-1, self.reg_max), self._dfl_targets(pos_priors, gt_boxes),
+                    weight=weight[:, None].expand(-1, 4).reshape(-1), avg_factor=norm)
         else:
-            losses['loss_bbox'] = losses['loss_dfl'] = dists.sum() * 0
+            losses['loss_bbox'] = dists.sum() * 0
+            if self.reg_max > 1:
+                losses['loss_dfl'] = losses['loss_bbox']
         losses['loss_mask'] = self._mask_loss(
             protos, coeffs_flat[batch_inds, pos], gt_boxes, batch_inds, targets,
             batch_gt_instances, batch_img_metas)

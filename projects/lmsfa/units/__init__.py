@@ -1,10 +1,11 @@
-"""C2f-Pro, its RVB unit, and the other units of Table VII."""
+"""C2f-Pro, its RVB unit, the other units of Table VII, and those of the edge model."""
 from .attentive_unit import AttentiveDarknetUnit
 from .c2f_pro import C2fPro
 from .context_guided_unit import ContextGuidedUnit
 from .faster_unit import FasterUnit, PartialConv
+from .rep_units import RepConv, RepDenseUnit, RepLargeKernelUnit
 from .rvb import RepDWConv, RVBUnit
 from .star_unit import StarUnit
 
 __all__ = ['AttentiveDarknetUnit', 'C2fPro', 'ContextGuidedUnit', 'FasterUnit', 'PartialConv',
-           'RVBUnit', 'RepDWConv', 'StarUnit']
+           'RVBUnit', 'RepConv', 'RepDWConv', 'RepDenseUnit', 'RepLargeKernelUnit', 'StarUnit']
