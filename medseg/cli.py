@@ -11,7 +11,6 @@ from mmengine.config import Config
 from medseg.configs import places
 from medseg.errors import UserError, file_trouble
 
-
 #: Settings that the tools know and few configs write out.
 _SETTINGS_OF_THE_TOOLS = ('activation_checkpointing', 'auto_scale_lr', 'compile',
                           'find_unused_parameters', 'load_from', 'partial_start', 'resume',

@@ -74,7 +74,7 @@ def start(tool, words: list[str], log: Path, step: int | None) -> int:
 
 
 def wait(process: int, seconds: float | None) -> int:
-    """Wait for a process, and kill it after some time; returns its exit code, negative if killed."""
+    """Wait for a process, kill it after some time; its exit code, negative if killed."""
     deadline = None if seconds is None else time.monotonic() + seconds
     while True:
         found, status = os.waitpid(process, os.WNOHANG)

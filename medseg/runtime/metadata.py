@@ -5,12 +5,13 @@ model under ``medseg`` of its runtime info. Nothing here needs torch or mmdet to
 """
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medseg.errors import UserError
+
+from . import metadata_check
 
 KEY = 'medseg'
 #: The key of release 0.1.
@@ -115,23 +116,26 @@ def parse(text: str | None, file: str) -> dict[str, Any]:
         file (str): Name, for messages.
 
     Raises:
-        MetadataError: It is missing, broken or of a newer version.
+        MetadataError: It is missing, of a newer version, or says what cannot be.
     """
     remedy = 'export the model again with tools/deploy.py'
     if not text:
         raise MetadataError(f'{file}: has no "{KEY}" metadata; {remedy}')
     try:
-        found = json.loads(text)
+        found = metadata_check.read(text)
         version, kind = found['version'], found['kind']
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise MetadataError(f'{file}: its "{KEY}" metadata is broken ({error}); {remedy}'
                             ) from error
     if version != VERSION:
         raise MetadataError(f'{file}: metadata version {version}, this release reads {VERSION}; '
                             f'{remedy}, or update the project')
-    if kind not in OUTPUTS:
+    if not isinstance(kind, str) or kind not in OUTPUTS:
         raise MetadataError(f'{file}: metadata kind {kind!r} is none of {sorted(OUTPUTS)}; '
                             f'{remedy}')
+    wrong = metadata_check.problem(found)
+    if wrong is not None:
+        raise MetadataError(f'{file}: its "{KEY}" metadata is broken: {wrong}; {remedy}')
     return found
 
 

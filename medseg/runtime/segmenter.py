@@ -10,6 +10,7 @@ from .coco_results import SCORE_THR
 from .drawing import OPACITY, draw_instances
 from .images import read_image
 from .metadata import OUTPUTS, MetadataError, parse
+from .outputs import check_input, check_outputs
 from .palette import class_colors
 from .postprocess import Instances, Postprocessor
 from .preprocess import Preprocessor
@@ -34,6 +35,7 @@ class Segmenter:
         category_ids (list[int]): Id of each class in the annotation file that the model was
             trained on; 1, 2, ... where the file does not say.
         metadata (dict): All that the file says about itself.
+        path (Path): The file.
 
     Raises:
         ModelError: The file is missing, damaged, no export of this project, or for a backend that
@@ -50,7 +52,10 @@ class Segmenter:
         text, source = self.session.description, path
         beside = path.with_suffix('.json')
         if text is None and path.suffix == '.xml' and beside.is_file():
-            text, source = beside.read_text(encoding='utf-8'), beside
+            try:
+                text, source = beside.read_text(encoding='utf-8'), beside
+            except (OSError, UnicodeDecodeError) as error:
+                raise ModelError(f'{beside}: cannot be read ({error})') from error
         try:
             self.metadata = parse(text, str(source))
         except MetadataError as error:
@@ -60,6 +65,8 @@ class Segmenter:
             raise ModelError(
                 f'{path}: is said to be a {self.metadata["kind"]} export but lacks the outputs '
                 f'{sorted(missing)} or has several inputs; export it again with tools/deploy.py')
+        check_input(self.session.inputs[0], self.metadata, str(path))
+        self.path = path
         self.class_names: list[str] = list(self.metadata['classes'])
         self.colors = [tuple(color) for color in self.metadata.get('colors')
                        or class_colors(self.class_names)]
@@ -114,7 +121,9 @@ class Segmenter:
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
         blob, geometry = self.preprocess(image)
-        found = self.postprocess(self.session.run({self._input: blob}), geometry)
+        outputs = check_outputs(self.session.run({self._input: blob}), self.metadata,
+                                str(self.path))
+        found = self.postprocess(outputs, geometry)
         found.image, found.class_names = image, self.class_names
         found.colors, found.category_ids = self.colors, self.category_ids
         return found

@@ -12,6 +12,7 @@ import numpy as np
 from medseg.errors import UserError
 
 from .metadata import KEY, OLD_KEY
+from .onnx_check import check_external_files
 
 BACKENDS = ('onnxruntime', 'openvino')
 _ORT_TYPES = {'tensor(float)': np.float32, 'tensor(float16)': np.float16,
@@ -163,6 +164,10 @@ def open_session(path: str | Path, backend: str = 'auto', threads: int | None = 
         raise ModelError(f'{path.with_suffix(".bin")}: no such file; OpenVINO keeps the weights '
                          f'there, beside {path.name}')
     try:
+        trouble = check_external_files(path) if path.suffix.lower() == '.onnx' else None
+        if trouble is not None:
+            raise ModelError(f'{path}: refused, because it {trouble}; a model needs nothing but '
+                             'its own folder. Get it from a source you trust')
         return SESSIONS[name](path, threads)
     except ModelError:
         raise
