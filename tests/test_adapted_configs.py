@@ -20,8 +20,9 @@ from medseg.configs import (
 )
 from medseg.engine.building import build_model
 
+# Volumes have crops and windows, no input size.
 CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
-                 if not {'_base_', 'deploy'} & set(p.parts))
+                 if not {'_base_', 'deploy', 'lightmedseg'} & set(p.parts))
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 DSB = 'configs/_base_/datasets/dsb2018_instance.py'
 

@@ -6,8 +6,9 @@ from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+# Configs of volumes take their classes from the data: tests/test_lightmedseg.
 CONFIGS = sorted(str(p) for p in Path('configs').rglob('*.py')
-                 if '_base_' not in p.parts and 'deploy' not in p.parts)
+                 if not {'_base_', 'deploy', 'lightmedseg'} & set(p.parts))
 
 
 def class_counts(part):

@@ -33,7 +33,8 @@ class LightMedSegNet(BaseModule):
             input of each must have the channels of its skip.
         num_anchors (int): K; 0 leaves anchors, FiLM and position bias out.
         anchor_detector (dict): Arguments of :class:`GlobalAnchorDetector` beside channels and K.
-        use_texture (bool): False fixes T at 0.5.
+        prior (dict, optional): Arguments of :class:`LocalStructuralPrior` beside channels, such as
+            ``use_texture=False`` to fix T at 0.5.
         conv (dict): Registered convolution, ``GhostConv3D`` or ``PlainConv3D``.
         distance (str): Distance of the position bias.
 
@@ -49,7 +50,7 @@ class LightMedSegNet(BaseModule):
                  stage_channels: Sequence[int] = (24, 32, 64, 96),
                  router: dict = dict(channels=64, routed=(2, 3)),  # noqa: B006
                  decoder_channels: Sequence[int] = (64, 32, 24, 24), num_anchors: int = 8,
-                 anchor_detector: dict | None = None, use_texture: bool = True,
+                 anchor_detector: dict | None = None, prior: dict | None = None,
                  conv: dict = dict(type='GhostConv3D'),  # noqa: B006
                  distance: str = 'squared', init_cfg=None) -> None:
         super().__init__(init_cfg)
@@ -69,7 +70,7 @@ class LightMedSegNet(BaseModule):
             type='GlobalAnchorDetector', in_channels=stem_channels, num_anchors=num_anchors,
             **(anchor_detector or {}))) if num_anchors else None
         self.prior = MODELS.build(dict(
-            type='LocalStructuralPrior', channels=stem_channels, use_texture=use_texture))
+            type='LocalStructuralPrior', channels=stem_channels, **(prior or {})))
         widths = (stem_channels, *stage_channels)
         self.stages = nn.ModuleList(
             MODELS.build(dict(type='TextureRoutedStage', in_channels=widths[i],

@@ -36,17 +36,18 @@ class SpatialGate(BaseModule):
 
     Args:
         channels (int): Channels of the input.
+        kernel_size (int): Of the convolution to one map: 1, or 3 (configuration B).
 
     Shape: (B, channels, D, H, W) -> (B, 2, D, H, W), values in [0, 1], summing to 1 over the
     channels.
     """
 
-    def __init__(self, channels: int, init_cfg=None) -> None:
+    def __init__(self, channels: int, kernel_size: int = 1, init_cfg=None) -> None:
         super().__init__(init_cfg)
         self.expand = nn.Conv3d(channels, 2 * channels, 3, 1, 1, groups=channels)
         self.norm = nn.GroupNorm(NUM_GROUPS, 2 * channels)
         self.act = nn.SiLU()
-        self.squeeze = nn.Conv3d(2 * channels, 1, 1)
+        self.squeeze = nn.Conv3d(2 * channels, 1, kernel_size, padding=kernel_size // 2)
         self.split = nn.Conv3d(1, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,14 +65,16 @@ class LocalStructuralPrior(BaseModule):
     Args:
         channels (int): Channels of the stem's map F.
         use_texture (bool): False fixes T at 0.5, the ablation without texture routing.
+        gate_kernel (int): See :class:`SpatialGate`.
 
     Shape: (B, channels, D, H, W) -> T (B, 1, D, H, W) in [0, 1], F' (B, channels, D, H, W).
     """
 
-    def __init__(self, channels: int, use_texture: bool = True, init_cfg=None) -> None:
+    def __init__(self, channels: int, use_texture: bool = True, gate_kernel: int = 1,
+                 init_cfg=None) -> None:
         super().__init__(init_cfg)
         self.texture = TextureMap(channels) if use_texture else None
-        self.gate = SpatialGate(channels)
+        self.gate = SpatialGate(channels, gate_kernel)
         self.mix1 = nn.Conv3d(channels, channels, 1)
         self.mix2 = nn.Conv3d(channels, channels, 1)
 

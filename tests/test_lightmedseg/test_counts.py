@@ -41,3 +41,16 @@ def test_gflops(shape, expected):
             net(torch.empty(shape))
     assert counter.get_total_flops() / 1e9 == pytest.approx(expected, rel=5e-3)
     assert expected != 14.671 or expected == pytest.approx(14.64, rel=0.03)
+
+
+def test_configuration_b():
+    """14.66 G multiply-accumulates, for who reads the paper's figure so."""
+    with torch.device('meta'):
+        net = LightMedSegNet(
+            4, 4, stem_channels=28, stage_channels=(28, 56, 56, 64),
+            router=dict(channels=48, routed=(1, 2, 3), low_memory=False),
+            prior=dict(gate_kernel=3), decoder_channels=(56, 56, 28, 28)).eval()
+        with FlopCounterMode(display=False) as counter:
+            net(torch.empty(1, 4, 128, 128, 128))
+    assert parameters(net) == 482_567
+    assert counter.get_total_flops() / 2e9 == pytest.approx(14.663, rel=5e-3)

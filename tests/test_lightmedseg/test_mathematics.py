@@ -231,7 +231,8 @@ def test_every_parameter_gets_a_gradient():
 
 
 @pytest.mark.parametrize('options', [
-    dict(num_anchors=0), dict(use_texture=False), dict(router=dict(channels=64, routed=())),
+    dict(num_anchors=0), dict(prior=dict(use_texture=False)),
+    dict(router=dict(channels=64, routed=())),
     dict(conv=dict(type='PlainConv3D')), dict(num_anchors=16), dict(distance='gaussian')])
 def test_ablations_train(options):
     net = LightMedSegNet(in_channels=1, num_classes=2, **options)

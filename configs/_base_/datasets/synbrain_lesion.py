@@ -11,7 +11,8 @@ load_pipeline = [
         dict(type='Orientationd', keys=('image', 'label'), axcodes='RAS',
              allow_missing_keys=True),
         dict(type='NormalizeIntensityd', keys='image', nonzero=True, channel_wise=True),
-    ])
+    ]),
+    dict(type='MapLabelValues'),
 ]
 train_pipeline = [
     dict(type='MONAITransforms', transforms=[

@@ -1,6 +1,7 @@
 """Lists of cases: the Decathlon's and nnU-Net's ``dataset.json``."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,21 +13,36 @@ SUBSETS = ('training', 'validation', 'test')
 
 @dataclass(frozen=True)
 class Case:
-    """One case: its name, its patient, its files (``label`` None where there is none)."""
+    """One case.
+
+    Attributes:
+        name: Its name.
+        patient: Whose it is.
+        images: One file with all channels, or a file per channel in the list's order.
+        label: Its label map, None where there is none.
+    """
 
     name: str
     patient: str
-    image: Path
+    images: tuple[Path, ...]
     label: Path | None
 
 
 @dataclass(frozen=True)
 class CaseList:
-    """A subset of a list: names of the classes by label value, of the channels, and the cases."""
+    """A subset of a list.
+
+    Attributes:
+        classes: Names by label value.
+        channels: Names of the channels.
+        cases: The cases.
+        label_map: Values in the files to values of ``classes``, where they differ.
+    """
 
     classes: tuple[str, ...]
     channels: tuple[str, ...]
     cases: tuple[Case, ...]
+    label_map: Mapping[int, int] | None = None
 
 
 def stem(path: str | Path) -> str:
@@ -55,16 +71,18 @@ def _names(path: Path, content: dict, keys: tuple[str, ...]) -> tuple[str, ...]:
     raise UserError(f'{path}: has no "{keys[0]}", such as {{"0": "background", "1": "tumour"}}')
 
 
-def read_list(path: Path, subset: str) -> CaseList:
+def read_list(path: Path, subset: str, check_files: bool = True) -> CaseList:
     """Cases of a subset.
 
     ``training``, ``validation`` and ``test`` hold ``{"image": ..., "label": ...}`` with paths
-    relative to the file; ``patient`` may say whose case it is, else each case is a patient. The
-    Decathlon's plain strings in ``test`` are cases without a label.
+    relative to the file; ``image`` may be a list with a file per channel. ``patient`` may say
+    whose case it is, else each case is a patient. The Decathlon's plain strings in ``test`` are
+    cases without a label. ``label_map`` may give values of the files those of ``labels``.
 
     Args:
         path: The JSON file.
         subset: One of :data:`SUBSETS`.
+        check_files: Whether the files must be there.
 
     Raises:
         UserError: The file is broken, names a missing file, lists a case twice, or has a patient
@@ -82,7 +100,7 @@ def read_list(path: Path, subset: str) -> CaseList:
     for name in SUBSETS:
         for index, entry in enumerate(content.get(name) or []):
             case = _case(path, name, index, entry)
-            for kind, key in (('case', f'case {case.image}'), ('patient', case.patient)):
+            for kind, key in (('case', f'case {case.images[0]}'), ('patient', case.patient)):
                 where = owner.setdefault(key, (name, kind))[0]
                 if where != name:
                     raise UserError(f'{path}: {kind} {case.name} of {name} is in {where} too; '
@@ -91,23 +109,40 @@ def read_list(path: Path, subset: str) -> CaseList:
                 cases.append(case)
     if not cases:
         raise UserError(f'{path}: lists no case under "{subset}"')
-    images = [case.image for case in cases]
+    images = [case.images for case in cases]
     twice = {image for image in images if images.count(image) > 1}
     if twice:
-        raise UserError(f'{path}: {sorted(twice)[0]} is listed more than once under "{subset}"')
-    for case in cases:
-        for file in filter(None, (case.image, case.label)):
+        raise UserError(f'{path}: {sorted(twice)[0][0]} is listed more than once under "{subset}"')
+    for case in cases if check_files else ():
+        for file in filter(None, (*case.images, case.label)):
             if not file.is_file():
                 raise UserError(f'{file}: no such file ({path}, "{subset}", case {case.name})')
-    return CaseList(classes, channels, tuple(cases))
+    return CaseList(classes, channels, tuple(cases), _label_map(path, content, len(classes)))
+
+
+def _label_map(path: Path, content: dict, classes: int) -> dict[int, int] | None:
+    found = content.get('label_map')
+    if found is None:
+        return None
+    try:
+        pairs = {int(k): int(v) for k, v in found.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f'{path}: label_map must be like {{"4": 3}}, found {found!r}') from error
+    outside = sorted(v for v in pairs.values() if not 0 <= v < classes)
+    if outside:
+        raise UserError(f'{path}: label_map gives {outside}, labels are 0 to {classes - 1}')
+    return pairs
 
 
 def _case(path: Path, subset: str, index: int, entry: object) -> Case:
     if isinstance(entry, str):
         entry = {'image': entry}
-    if not isinstance(entry, dict) or not isinstance(entry.get('image'), str):
-        raise UserError(f'{path}: "{subset}", entry {index}: needs "image" with a path')
+    images = entry.get('image') if isinstance(entry, dict) else None
+    images = [images] if isinstance(images, str) else images
+    if not isinstance(images, list) or not images or not all(isinstance(i, str) for i in images):
+        raise UserError(f'{path}: "{subset}", entry {index}: needs "image" with a path, or with a '
+                        'list of one per channel')
     label = entry.get('label')
-    name = stem(entry['image'])
-    return Case(name, str(entry.get('patient', name)), path.parent / entry['image'],
+    name = str(entry.get('name', stem(images[0])))
+    return Case(name, str(entry.get('patient', name)), tuple(path.parent / i for i in images),
                 path.parent / label if isinstance(label, str) else None)

@@ -49,6 +49,23 @@ class MONAITransforms:
 
 
 @TRANSFORMS.register_module()
+class MapLabelValues:
+    """Give label values of the files those of the list's classes, by the list's ``label_map``.
+
+    Values that the map does not name become background (0).
+    """
+
+    def __call__(self, results: dict) -> dict:
+        if results.get('label_map') and results.get('label') is not None:
+            label = results['label']
+            mapped = torch.zeros_like(label)
+            for old, new in results['label_map'].items():
+                mapped[label == old] = new
+            results['label'] = mapped
+        return results
+
+
+@TRANSFORMS.register_module()
 class PackVolume:
     """The end of a pipeline: ``image`` (C, D, H, W) and ``label`` (1, D, H, W) for the model.
 

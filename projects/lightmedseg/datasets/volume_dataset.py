@@ -45,8 +45,10 @@ class VolumeDataset(BaseDataset):
         content = read_list(Path(self.ann_file), self.subset)
         self._metainfo.setdefault('classes', content.classes)
         self._metainfo.setdefault('channels', content.channels)
-        return [dict(image=str(case.image), label=None if case.label is None else str(case.label),
-                     case=case.name, patient=case.patient) for case in content.cases]
+        return [dict(image=[str(path) for path in case.images], case=case.name,
+                     patient=case.patient, label_map=content.label_map,
+                     **({} if case.label is None else dict(label=str(case.label))))
+                for case in content.cases]
 
     def prepare_data(self, idx: int) -> dict:
         """A case through both pipelines."""

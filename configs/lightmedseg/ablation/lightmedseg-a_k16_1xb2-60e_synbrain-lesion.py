@@ -1,0 +1,3 @@
+"""LightMedSeg-A with 16 anchors."""
+_base_ = '../lightmedseg-a_1xb2-60e_synbrain-lesion.py'
+model = dict(network=dict(num_anchors=16))
