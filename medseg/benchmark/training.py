@@ -31,11 +31,14 @@ from medseg.io import read_json, write_json, write_text
 from medseg.metrics.bootstrap import bootstrap
 from medseg.metrics.instance_matches import load_matches
 
+from .area_comparison import area_intervals
 from .curves import training_curves
 
 SCHEMA = 1
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 _LOG_LINES = 12
+#: Metrics that write the predictions, whose intervals are wanted.
+_WRITERS = ('PELDMetric', 'CocoMetric', 'SemanticMetric')
 
 
 @dataclass
@@ -87,8 +90,7 @@ def prepare(run: Run, config: Config) -> None:
         UserError: The folder holds a run with other settings; nothing of it is touched.
     """
     for loader, metric in evaluators(config):
-        if loader == 'test_dataloader' and metric['type'].split('.')[-1] in ('PELDMetric',
-                                                                             'CocoMetric'):
+        if loader == 'test_dataloader' and metric['type'].split('.')[-1] in _WRITERS:
             config.test_evaluator = dict(config.test_evaluator,
                                          outfile_prefix=str(run.predictions))
             break
@@ -308,7 +310,7 @@ def _line(run: Run) -> str:
         return f'{run.name}: {result["status"]} {last[0]}'.rstrip()
     figures = ', '.join(f'{name} {result["metrics"][key]:.4f}' for name, key in (
         ('mask mAP', 'coco/segm_mAP'), ('mask mAP50', 'coco/segm_mAP_50'),
-        ('box mAP', 'coco/bbox_mAP')) if result['metrics'].get(key) is not None)
+        ('box mAP', 'coco/bbox_mAP'), ('Dice', 'semantic/dice')) if result['metrics'].get(key) is not None)
     return f'{run.name}: {figures}; {result["train_minutes"]:.1f} min training'
 
 
@@ -341,4 +343,9 @@ def evaluation(run: Run, config: Config) -> dict[str, Any]:
                 result['precision_recall'] = {
                     name: found for name, one in zip(matches.names, matches.classes, strict=True)
                     if (found := one.curve())}
+    areas = run.predictions.with_name('predictions.semantic.json')
+    if areas.is_file():
+        found = area_intervals(metric['ann_file'], areas, metric.get('score_thr', 0.0),
+                               metric.get('nsd_tolerance_px', 3))
+        result['intervals']['semantic'], result['resampled'] = found.values()
     return result

@@ -1,0 +1,84 @@
+"""Compare models by class areas: Dice, IoU, HD95, NSD with intervals, semantic models and others.
+
+    python tools/analysis_tools/compare_areas.py --ann instances_test.json \\
+        --val-ann instances_val.json --run "HRMedSeg=a/predictions" \\
+        --run "LMSF-A-n=b/predictions" --val "LMSF-A-n=b/val" --reference HRMedSeg
+
+A run is the prefix of PREFIX.semantic.json (SemanticMetric) or PREFIX.segm.json (PELDMetric).
+Instances count from a score on that is chosen on the validation images: --val. Definitions are in
+docs/metrics.md.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from medseg.benchmark.area_comparison import AreaPredictions, area_tables, compare_areas
+from medseg.benchmark.intervals import RESAMPLES
+from medseg.cli import reports_user_errors
+from medseg.data.convert.writer import write_json
+from medseg.errors import UserError
+from medseg.tables import fill
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--ann', type=Path, required=True, help='annotation file of the test set')
+    parser.add_argument('--run', action='append', required=True, metavar='LABEL=PREFIX',
+                        help='predictions on the test set')
+    parser.add_argument('--val', action='append', default=[], metavar='LABEL=PREFIX',
+                        help='predictions on the validation images')
+    parser.add_argument('--val-ann', type=Path, help='annotation file of the validation images')
+    parser.add_argument('--reference', metavar='LABEL', help='show differences from this model')
+    parser.add_argument('--tolerance', type=float, default=3, help='of NSD, pixels (default: 3)')
+    parser.add_argument('--resamples', type=int, default=RESAMPLES,
+                        help=f'bootstrap draws (default: {RESAMPLES})')
+    parser.add_argument('--json', type=Path, help='write everything to this file')
+    parser.add_argument('--docs', type=Path, help='write the table into this document')
+    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    args = parser.parse_args(argv)
+    if bool(args.docs) != bool(args.table):
+        parser.error('--docs and --table belong together')
+    return args
+
+
+def _pairs(option: str, values: Sequence[str]) -> dict[str, Path]:
+    found = {}
+    for value in values:
+        label, _, prefix = value.partition('=')
+        if not label or not prefix:
+            raise UserError(f'{option} {value}: must be of the form LABEL=PREFIX')
+        found[label] = Path(prefix)
+    return found
+
+
+@reports_user_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare; returns the exit code."""
+    args = parse_args(argv)
+    runs, val = _pairs('--run', args.run), _pairs('--val', args.val)
+    unknown = sorted(set(val) - set(runs))
+    if unknown:
+        raise UserError(f'--val {unknown[0]}: no --run has this label')
+    comparison = compare_areas(
+        [AreaPredictions(label, prefix, val.get(label)) for label, prefix in runs.items()],
+        args.ann, args.val_ann, args.reference, args.tolerance, args.resamples,
+        report=lambda text: print(text, file=sys.stderr, flush=True))
+    if args.json:
+        write_json(args.json, comparison)
+    text = area_tables(comparison)
+    if args.docs:
+        try:
+            fill(args.docs, args.table, text)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    print(text)
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
