@@ -73,6 +73,9 @@ def check_inputs(args: argparse.Namespace, deploy_cfg: Config) -> None:
     if args.dump_info and deploy_cfg.codebase_config.post_processing.get('raw', False):
         raise UserError("--dump-info: MMDeploy's SDK cannot read raw outputs; take a deploy config "
                         'without `raw` in its name')
+    if args.dump_info and deploy_cfg.codebase_config.task == 'Segmentation':
+        raise UserError("--dump-info: MMDeploy's SDK reads boxes, labels and masks; a semantic "
+                        'model is read by medseg.runtime')
 
 
 def quiet(level: str) -> None:

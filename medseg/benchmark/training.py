@@ -310,7 +310,8 @@ def _line(run: Run) -> str:
         return f'{run.name}: {result["status"]} {last[0]}'.rstrip()
     figures = ', '.join(f'{name} {result["metrics"][key]:.4f}' for name, key in (
         ('mask mAP', 'coco/segm_mAP'), ('mask mAP50', 'coco/segm_mAP_50'),
-        ('box mAP', 'coco/bbox_mAP'), ('Dice', 'semantic/dice')) if result['metrics'].get(key) is not None)
+        ('box mAP', 'coco/bbox_mAP'), ('Dice', 'semantic/dice'))
+        if result['metrics'].get(key) is not None)
     return f'{run.name}: {figures}; {result["train_minutes"]:.1f} min training'
 
 

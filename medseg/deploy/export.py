@@ -16,6 +16,7 @@ import torch
 from mmdeploy.apis import torch2onnx
 from mmdeploy.backend.sdk.export_info import export2SDK
 from mmdeploy.utils import get_backend, get_input_shape, is_dynamic_shape
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -24,6 +25,7 @@ from mmengine.utils import import_modules_from_strings
 from medseg.configs import prediction_pipeline
 from medseg.engine.inference import class_info
 from medseg.errors import UserError
+from medseg.models.semantic_segmentor import SemanticSegmentor
 from medseg.runtime import metadata
 
 from . import graph
@@ -58,11 +60,31 @@ def describe(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None)
     shape = get_input_shape(deploy_cfg)
     try:
         return metadata.describe(
-            'raw' if raw else 'end2end', model_cfg.model, model_cfg.test_pipeline, classes.names,
+            'semantic' if is_semantic(deploy_cfg) else 'raw' if raw else 'end2end',
+            model_cfg.model, model_cfg.test_pipeline, classes.names,
             classes.colors, shape[::-1] if shape else None,
             prototype_masks=has_prototype_masks(model_cfg), category_ids=classes.category_ids)
     except metadata.MetadataError as error:
         raise UserError(f'{model_cfg.filename}: {error}') from error
+
+
+def is_semantic(deploy_cfg: Config) -> bool:
+    """Whether a deploy config is for semantic models."""
+    return deploy_cfg.codebase_config.task == 'Segmentation'
+
+
+def check_task(deploy_cfg: Config, model_cfg: Config) -> None:
+    """Refuse an instance model with a semantic deploy config, and the other way round.
+
+    Raises:
+        UserError: They do not fit.
+    """
+    semantic = issubclass(MODELS.get(model_cfg.model.type), SemanticSegmentor)
+    if semantic != is_semantic(deploy_cfg):
+        kind, prefix = ('a semantic', 'semantic-seg_') if semantic else ('an instance',
+                                                                         'instance-seg_')
+        raise UserError(f'{model_cfg.filename}: is {kind} model; take a deploy config whose name '
+                        f'starts with {prefix}')
 
 
 def _for_tracing(deploy_cfg: Config) -> Config:
@@ -112,6 +134,7 @@ def export_onnx(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | No
     import_modules_from_strings(list(deploy_cfg.codebase_config.get('module', [])))
     init_default_scope(model_cfg.get('default_scope', 'mmdet'))
     model_cfg = prepare(model_cfg)
+    check_task(deploy_cfg, model_cfg)
     if (deploy_cfg.codebase_config.post_processing.get('raw', False)
             and not has_raw_outputs(model_cfg)):
         raise UserError(f'{model_cfg.filename}: has no prototypes, so there is no raw export of '

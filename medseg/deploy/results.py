@@ -14,6 +14,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from medseg.models.masks import decode_masks
+from medseg.models.masks import resample as resample_maps
+from medseg.models.semantic_segmentor import regions
 from medseg.runtime.metadata import MASK_STRIDE
 from medseg.runtime.postprocess import last_trusted
 
@@ -35,8 +37,16 @@ def instances(outputs: Mapping[str, np.ndarray], index: int, meta: Mapping, meta
     """
     maps = {name: torch.from_numpy(np.ascontiguousarray(values[index]))
             for name, values in outputs.items()}
-    reader = _from_raw if metadata['kind'] == 'raw' else _from_end2end
-    return reader(maps, meta, metadata, input_size)
+    return _READERS[metadata['kind']](maps, meta, metadata, input_size)
+
+
+def _from_semantic(maps: Mapping[str, Tensor], meta: Mapping, metadata: Mapping,
+                   input_size: Sequence[int]) -> InstanceData:
+    """As ``SemanticSegmentor.predict_by_feat``: at most one instance a class."""
+    logits = maps['logits']
+    scale = [logits.shape[2 - i] / input_size[1 - i] * meta['scale_factor'][i] for i in (0, 1)]
+    return regions(resample_maps(logits, tuple(meta['ori_shape'][:2]), tuple(scale)),
+                   metadata['mask_thr'])
 
 
 def _to_original(boxes: Tensor, meta: Mapping) -> Tensor:
@@ -126,3 +136,6 @@ def _inside(boxes: Tensor, size: Sequence[int]) -> Tensor:
     x1, y1, x2, y2 = boxes[:, :, None].unbind(1)
     in_x, in_y = (x >= x1) & (x < x2), (y >= y1) & (y < y2)
     return in_y[:, :, None] & in_x[:, None, :]
+
+
+_READERS = {'raw': _from_raw, 'end2end': _from_end2end, 'semantic': _from_semantic}

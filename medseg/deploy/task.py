@@ -69,3 +69,8 @@ class InstanceSegmentation(ObjectDetection):
                     step.pop('size_divisor')
                     step['size'] = list(size)
         return steps
+
+
+@MMDET_TASK.register_module(Task.SEGMENTATION.value)
+class SemanticSegmentation(InstanceSegmentation):
+    """Builds, traces and describes semantic models; ``task='Segmentation'`` of deploy configs."""

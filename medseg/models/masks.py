@@ -81,7 +81,8 @@ def resample(maps: Tensor, out_shape: tuple[int, int], scale: tuple[float, float
     """Whole maps at the output size, bilinearly (``align_corners=False``, edges repeated).
 
     Pixel centres are mapped through the exact scale, so that neither padding nor the rounding of
-    a resized image's size shifts anything. One axis after the other, by two rows or columns each.
+    a resized image's size shifts anything, and what lies in the padding is not read. One axis
+    after the other, by two rows or columns each.
 
     Args:
         maps (Tensor): (K, h, w) float.
@@ -94,7 +95,7 @@ def resample(maps: Tensor, out_shape: tuple[int, int], scale: tuple[float, float
     for dim, length, step in ((1, out_shape[0], scale[1]), (2, out_shape[1], scale[0])):
         size = maps.shape[dim]
         centre = (torch.arange(length, device=maps.device) + 0.5) * step - 0.5
-        centre = centre.clamp(0, size - 1)
+        centre = centre.clamp(0, last_trusted(length, size, step))
         low = centre.floor().long()
         fraction = (centre - low).to(maps).reshape(-1, *[1] * (2 - dim))
         first = maps.index_select(dim, low)

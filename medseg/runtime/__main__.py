@@ -9,6 +9,8 @@ file that the model was trained on, image_id the position of the file or the fra
 both are FILE's, and only the images that FILE lists are segmented. Files that cannot be read are
 named at the end and counted; the exit code is then 1. Records go to predictions.jsonl as they come
 and become predictions.json at the end, also after Ctrl-C (exit code 130); a kill leaves the lines.
+Of a semantic model each record is the whole area of a class, and labels/ gets a label map of each
+image or frame as PNG: 0 where no class is, else 1 for the first class, 2 for the second, ...
 """
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from medseg.errors import UserError, file_trouble
 from medseg.io import write_bytes
@@ -25,8 +28,9 @@ from .coco_results import SCORE_THR, AnnotationIds
 from .files import find_images, is_video, overlay_paths
 from .images import ImageError, read_image
 from .interruption import report_stop, stops_cleanly
+from .model_file import ModelFile
+from .opening import open_model
 from .records import RecordWriter
-from .segmenter import Segmenter
 from .session import BACKENDS
 from .video import VideoError, VideoReader, VideoWriter
 
@@ -49,13 +53,18 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write an image, (H, W) or BGR (H, W, 3) uint8."""
+    write_bytes(path, cv2.imencode('.png', picture)[1].tobytes())
+
+
 def progress(text: str) -> None:
     """A line that overwrites itself, where somebody sees it."""
     if sys.stderr.isatty():
         print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
 
 
-def run_images(segmenter: Segmenter, files: dict[Path, int], root: Path, out: Path,
+def run_images(segmenter: ModelFile, files: dict[Path, int], root: Path, out: Path,
                overlays: bool, writer: RecordWriter) -> list[str]:
     """Segment images, given with their ids; returns a line for each file that failed."""
     targets = overlay_paths(list(files), root, out / 'overlays')
@@ -71,13 +80,14 @@ def run_images(segmenter: Segmenter, files: dict[Path, int], root: Path, out: Pa
         writer.write(instances.to_coco(image_id=image_id,
                                        file_name=file.relative_to(root).as_posix()))
         if overlays:
-            picture = cv2.imencode('.png', segmenter.draw(image, instances))[1]
-            write_bytes(targets[file], picture.tobytes())
+            write_png(targets[file], segmenter.draw(image, instances))
+        for folder, picture in instances.pictures().items():
+            write_png(out / folder / targets[file].relative_to(out / 'overlays'), picture)
     progress('')
     return failures
 
 
-def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool, writer: RecordWriter
+def run_video(segmenter: ModelFile, source: Path, out: Path, overlays: bool, writer: RecordWriter
               ) -> list[str]:
     """Segment a video; returns a line if it could not be read to its end.
 
@@ -93,6 +103,8 @@ def run_video(segmenter: Segmenter, source: Path, out: Path, overlays: bool, wri
             writer.write(instances.to_coco(image_id=number, file_name=source.name, frame=number))
             if overlays:
                 drawn.write(segmenter.draw(frame, instances))
+            for folder, picture in instances.pictures().items():
+                write_png(out / folder / source.stem / f'{number:06d}.png', picture)
             progress(f'frame {number + 1}/{video.total}')
     progress('')
     return video.failures()
@@ -123,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     files, root = find_images(source, args.out)
     ids = {file: number for number, file in enumerate(files)}
     annotations = AnnotationIds(args.ann) if args.ann else None
-    segmenter = Segmenter(args.model, args.backend, args.threads, args.score_thr)
+    segmenter = open_model(args.model, args.backend, args.threads, args.score_thr)
     if annotations is not None:
         segmenter.category_ids = annotations.category_ids(segmenter.class_names)
         if not is_video(source):

@@ -21,7 +21,8 @@ VERSION = 1
 MASK_STRIDE = 4
 #: Model outputs by kind of export.
 OUTPUTS = {'raw': ('boxes', 'scores', 'coefficients', 'prototypes'),
-           'end2end': ('dets', 'labels', 'masks')}
+           'end2end': ('dets', 'labels', 'masks'),
+           'semantic': ('logits',)}
 
 
 class MetadataError(UserError):
@@ -64,7 +65,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
     """The description of an export.
 
     Args:
-        kind (str): ``raw`` or ``end2end``.
+        kind (str): ``raw``, ``end2end`` or ``semantic``.
         model (Mapping): ``model`` of the config.
         pipeline (Sequence[Mapping]): Its test pipeline.
         classes (Sequence[str]): Names in the order of the labels.

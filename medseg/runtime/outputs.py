@@ -10,7 +10,10 @@ from .session import Input, ModelError
 
 #: Axes of each output by kind of export; ``c`` is the number of classes, letters of one name agree.
 AXES = {'raw': dict(boxes='1n4', scores='1nc', coefficients='1nk', prototypes='1khw'),
-        'end2end': dict(dets='1n5', labels='1n', masks='1nhw')}
+        'end2end': dict(dets='1n5', labels='1n', masks='1nhw'),
+        'semantic': dict(logits='1chw')}
+#: Logit of a pixel where the network gives no number: in no class.
+_NOWHERE = np.float32(-1e4)
 _REMEDY = 'export the model again with tools/deploy.py'
 
 
@@ -40,7 +43,8 @@ def check_outputs(outputs: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
         file (str): Name, for messages.
 
     Returns:
-        Mapping[str, np.ndarray]: The same; where boxes are no numbers, with their scores at 0.
+        Mapping[str, np.ndarray]: The same; where boxes are no numbers, with their scores at 0,
+        and where logits are none, in no class.
 
     Raises:
         ModelError: See there.
@@ -54,6 +58,10 @@ def check_outputs(outputs: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
             raise ModelError(f'{file}: its output "{name}" has the shape {shape}, which does not '
                              f'go with the others and {len(metadata["classes"])} classes; '
                              f'{_REMEDY}')
+    if kind == 'semantic':
+        numbers = np.isfinite(outputs['logits'])
+        return outputs if numbers.all() else dict(
+            outputs, logits=np.where(numbers, outputs['logits'], _NOWHERE))
     place, column = ('dets', 4) if kind == 'end2end' else ('boxes', None)
     numbers = np.isfinite(outputs[place]).all(-1)
     if not numbers.all():

@@ -45,6 +45,10 @@ class Instances:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def pictures(self) -> dict[str, np.ndarray]:
+        """Pictures that are written beside the overlay, by folder; instances have none."""
+        return {}
+
     @property
     def names(self) -> list[str]:
         """Class name of each instance."""

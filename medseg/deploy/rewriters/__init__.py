@@ -1,2 +1,9 @@
 """Forms of post-processing that can be exported; importing registers them with MMDeploy."""
-from . import detector, pooling, prototype_head, standard_symbolics, yolact  # noqa: F401
+from . import (  # noqa: F401
+    detector,
+    pooling,
+    prototype_head,
+    semantic_segmentor,
+    standard_symbolics,
+    yolact,
+)
