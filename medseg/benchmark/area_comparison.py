@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from medseg.data.coco_file import read_json
 from medseg.data.patients import patient_groups
 from medseg.errors import UserError
+from medseg.io import read_json
+from medseg.metrics.bootstrap import RESAMPLES, interval
+from medseg.metrics.instance_matches import read_truth
 from medseg.metrics.semantic_scores import FIGURES
 from medseg.metrics.semantic_table import SemanticTable, best_threshold, score_areas
 
-from .intervals import RESAMPLES, interval, read_truth
 from .report import grid
 
 HEADINGS = {'dice': 'Dice', 'iou': 'IoU', 'hd95': 'HD95, px', 'nsd': 'NSD'}

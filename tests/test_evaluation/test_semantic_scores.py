@@ -81,14 +81,9 @@ def test_means_leave_out_what_is_undefined():
 
 
 def test_equals_monai_on_random_blobs():
-    """Dice, IoU, HD95 and surface Dice of 12 pairs of blobs; MONAI has its own implementations."""
+    """Dice, IoU and HD95 of 12 pairs of blobs; MONAI has its own implementations."""
     import torch
-    from monai.metrics import (
-        compute_dice,
-        compute_hausdorff_distance,
-        compute_iou,
-        compute_surface_dice,
-    )
+    from monai.metrics import compute_dice, compute_hausdorff_distance, compute_iou
     rng = np.random.default_rng(0)
     for _ in range(12):
         noise = cv2.GaussianBlur(rng.standard_normal((2, 48, 64)).transpose(1, 2, 0), (0, 0), 4)
@@ -96,7 +91,6 @@ def test_equals_monai_on_random_blobs():
         predicted, true = (torch.from_numpy(mask)[None, None].float() for mask in masks)
         expected = [compute_dice(predicted, true), compute_iou(predicted, true),
                     compute_hausdorff_distance(predicted, true, include_background=True,
-                                               percentile=95),
-                    compute_surface_dice(predicted, true, [2.0], include_background=True)]
-        found = area_figures(*masks, tolerance=2)
+                                               percentile=95)]
+        found = area_figures(*masks)[:3]
         assert found == pytest.approx([float(value) for value in expected], abs=1e-4)

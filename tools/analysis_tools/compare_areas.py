@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medseg.benchmark.area_comparison import AreaPredictions, area_tables, compare_areas
-from medseg.benchmark.intervals import RESAMPLES
 from medseg.cli import reports_user_errors
-from medseg.data.convert.writer import write_json
 from medseg.errors import UserError
+from medseg.io import write_json
+from medseg.metrics.bootstrap import RESAMPLES
 from medseg.tables import fill
 
 
