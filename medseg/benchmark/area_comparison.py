@@ -15,8 +15,7 @@ from medseg.metrics.bootstrap import RESAMPLES, interval
 from medseg.metrics.instance_matches import read_truth
 from medseg.metrics.semantic_scores import FIGURES
 from medseg.metrics.semantic_table import SemanticTable, best_threshold, score_areas
-
-from .report import grid
+from medseg.tables import markdown
 
 HEADINGS = {'dice': 'Dice', 'iou': 'IoU', 'hd95': 'HD95, px', 'nsd': 'NSD'}
 #: Kinds of prediction files, and whether their records have scores to choose a threshold for.
@@ -157,19 +156,20 @@ def area_tables(comparison: dict) -> str:
     rows, classes = comparison['rows'], comparison['classes']
     several = len(classes) > 1
     heads = [HEADINGS[name] for name in FIGURES]
-    parts = [grid([['model', 'score from', *heads, 'Dice per patient',
-                    *([f'Dice, {name}' for name in classes] if several else [])], *(
+    header = ['model', 'score from', *heads, 'Dice per patient',
+              *([f'Dice, {name}' for name in classes] if several else [])]
+    parts = [markdown(header, [
         [row['label'], f'{row["score_thr"]:g}' if row['score_thr'] else '',
          *(_cell(name, row['figures'][name], row['intervals'][name]) for name in FIGURES),
          _cell('dice', row['per_patient']['dice'], None),
          *([_cell('dice', value, None) for value in row['dice']] if several else [])]
-        for row in rows)])]
+        for row in rows])]
     reference = comparison['reference']
     if reference is not None:
-        parts.append(grid([[f'less {reference}', *heads], *(
+        parts.append(markdown([f'less {reference}', *heads], [
             [row['label'], *(_cell(name, row['differences'][name],
                                    row['difference_intervals'][name], '+') for name in FIGURES)]
-            for row in rows if row['label'] != reference)]))
+            for row in rows if row['label'] != reference]))
     parts.append(
         f'Percent, HD95 in pixels; means over images, then classes; in brackets 95 % intervals by '
         f'bootstrap over the {comparison["unit"]}s of the test set ({comparison["resamples"]} '

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs, val = _pairs('--run', args.run), _pairs('--val', args.val)
     unknown = sorted(set(val) - set(runs))
     if unknown:
-        raise UserError(f'--val {unknown[0]}: no --run has this label')
+        raise UserError(f'--val {unknown[0]}={val[unknown[0]]}: no --run has this label')
     comparison = compare_areas(
         [AreaPredictions(label, prefix, val.get(label)) for label, prefix in runs.items()],
         args.ann, args.val_ann, args.reference, args.tolerance, args.resamples,
@@ -72,10 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(args.json, comparison)
     text = area_tables(comparison)
     if args.docs:
-        try:
-            fill(args.docs, args.table, text)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        fill(args.docs, args.table, text)
     print(text)
     return 0
 
