@@ -57,7 +57,7 @@ class Tiny:
 
 def write_tiny(folder: Path, size: int = 96, images: int = 4) -> Tiny:
     """Make the set, the config and a checkpoint of weights with which every pixel differs."""
-    from medseg.benchmark.complexity import build_model
+    from medseg.engine.building import build_model
     from medseg.deploy.agreement import normalise, randomise
     data = make_tiny_coco(folder / 'data', num_images=images, size=96)
     path = folder / 'tiny.py'
