@@ -57,8 +57,8 @@ class Tiny:
 
 def write_tiny(folder: Path, size: int = 96, images: int = 4) -> Tiny:
     """Make the set, the config and a checkpoint of weights with which every pixel differs."""
-    from medseg.engine.building import build_model
     from medseg.deploy.agreement import normalise, randomise
+    from medseg.engine.building import build_model
     data = make_tiny_coco(folder / 'data', num_images=images, size=96)
     path = folder / 'tiny.py'
     path.write_text(TINY.format(root=ROOT, base=BASE, data=data, size=size))
