@@ -32,6 +32,7 @@ from medseg.benchmark.plots import draw
 from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.configs import adapt_config
 from medseg.engine import compat
+from medseg.engine.work_dir import only_one
 from medseg.errors import UserError
 from medseg.io import write_json, write_text
 from medseg.tables import fill
@@ -176,7 +177,7 @@ def train(args: argparse.Namespace, models: Sequence[Entry]) -> int:
     def stop(signum, frame):
         raise KeyboardInterrupt
 
-    with training.only_one(args.out) as lock:
+    with only_one(args.out, 'benchmark') as lock:
         runs = prepare_runs(args, models)
         fleet = training.Fleet(args.out, args.jobs, args.device,
                                args.time_limit * 60 if args.time_limit else None, say, [lock])

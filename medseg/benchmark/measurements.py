@@ -1,12 +1,7 @@
-"""Measuring a list of models: which cells are missing, making them, collecting the rows."""
+"""Measuring a list of models: what is missing, measuring it, collecting the rows."""
 from __future__ import annotations
 
-import json
-import queue
-import subprocess
 import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +19,8 @@ from medseg.io import write_text
 from . import accuracy, machine
 from .latency import summarise
 from .model_lists import Entry
-from .result_cache import CellStore, code_hash, file_hash
+from .result_cache import ResultCache, code_hash, file_hash
+from .worker import Worker
 
 MEASURES = ('complexity', 'memory', 'latency', 'accuracy')
 
@@ -46,7 +42,7 @@ class Options:
         data_root (Path | None): Folder of the data set.
         eval_size (int | None): Side for accuracy; None for each config's own.
         num_workers (int): Loader processes of the test.
-        timeout (float): Seconds that one cell may take.
+        timeout (float): Seconds that one measurement may take.
         cfg_options (dict): Override settings of every config.
     """
 
@@ -68,66 +64,19 @@ class Options:
     cfg_options: dict[str, Any] = field(default_factory=dict)
 
 
-class Worker:
-    """A process that answers requests (``worker.py``), started when it is first needed."""
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-        self._process: subprocess.Popen | None = None
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Measure one thing; a dead or silent worker's answer is an error with its last words."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, '-W', 'ignore', '-m', 'medseg.benchmark.worker'],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            self._words: deque[str] = deque(maxlen=8)
-            self._listener = threading.Thread(
-                target=lambda pipe, words: words.extend(pipe),
-                args=(self._process.stderr, self._words), daemon=True)
-            self._listener.start()
-        process, answers = self._process, queue.Queue()
-        try:
-            process.stdin.write(json.dumps(request) + '\n')
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the process is gone; the empty answer below says so
-        reader = threading.Thread(target=lambda: answers.put(process.stdout.readline()),
-                                  daemon=True)
-        reader.start()
-        try:
-            line = answers.get(timeout=self.timeout)
-        except queue.Empty:
-            self.close(kill=True)
-            return {'error': f'gave no answer in {self.timeout:.0f} s'}
-        if line:
-            return json.loads(line)
-        code = process.wait()
-        self._listener.join(timeout=5)
-        self._process = None
-        return {'error': f'the process ended with code {code}: {"".join(self._words).strip()}'}
-
-    def close(self, kill: bool = False) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill() if kill else self._process.stdin.close()
-            self._process.wait()
-            self._process = None
-
-
 class Session:
     """One benchmark over a list of models.
 
     Args:
         entries (list[Entry]): The models.
         options (Options): How to measure.
-        report (Callable): Gets a line of text for each cell that fails.
+        report (Callable): Gets a line of text for each measurement that fails.
     """
 
     def __init__(self, entries: list[Entry], options: Options,
                  report: Callable[[str], None] = print) -> None:
         self.entries, self.options, self.report = entries, options, report
-        self.store = CellStore(options.out / 'cells')
+        self.cache = ResultCache(options.out / 'cache')
         self.machine = machine.describe(options.device)
         self._code = code_hash()
         self.rows = [dict(name=e.name, title=e.title, config=e.config, checkpoint=e.checkpoint,
@@ -141,7 +90,7 @@ class Session:
         """Measure what is missing.
 
         Returns:
-            list[dict]: One row a model; ``errors`` names by measurement what went wrong.
+            list[dict]: One row per model; ``errors`` names by measurement what went wrong.
         """
         good = [row for row in self.rows if self._prepare(row)]
         with Progress(console=Console(stderr=True), transient=True,
@@ -192,18 +141,18 @@ class Session:
             config=config.pretty_text, checkpoint=weights, code=self._code))
         return True
 
-    def _cell(self, row: dict, measure: str, make: Callable[[], dict], **settings: Any
+    def _cached(self, row: dict, measure: str, make: Callable[[], dict], **settings: Any
               ) -> dict | None:
-        """A cell's result: the stored one, or what ``make`` answers; None if it fails."""
-        path = self.store.path(row['name'], measure,
+        """A stored result, or what ``make`` answers; None if it fails."""
+        path = self.cache.path(row['name'], measure,
                                dict(self._configs[row['name']][1], **settings))
-        result = self.store.get(path)
+        result = self.cache.get(path)
         if result is not None:
             return result
         answer = make()
         self.made += 1
         if 'ok' in answer:
-            self.store.put(path, answer['ok'], model=row['name'], config=row['config'],
+            self.cache.put(path, answer['ok'], model=row['name'], config=row['config'],
                            checkpoint=row['checkpoint'], measure=measure, settings=settings,
                            machine=self.machine)
             return answer['ok']
@@ -219,7 +168,7 @@ class Session:
 
     def _complexity(self, row: dict) -> None:
         path, size = self._configs[row['name']][0], self.options.size
-        result = self._cell(row, 'complexity', lambda: self._worker.ask(
+        result = self._cached(row, 'complexity', lambda: self._worker.ask(
             measure='complexity', config=str(path), size=size), size=size)
         row['complexity'] = result
 
@@ -230,7 +179,7 @@ class Session:
                         inference_memory=dict(common, fuse=options.fuse))
         row['memory'] = {}
         for measure, settings in requests.items():
-            result = self._cell(row, measure, lambda m=measure, s=settings: self._fresh(
+            result = self._cached(row, measure, lambda m=measure, s=settings: self._fresh(
                 measure=m, config=path, **s), place=machine.identity(self.machine), **settings)
             if result is not None:
                 row['memory'][measure.removesuffix('_memory')] = result
@@ -252,7 +201,7 @@ class Session:
         place = machine.identity(self.machine)
         weights = row['checkpoint']
         before = dict(row['errors'])
-        result = self._cell(row, 'latency', lambda: self._worker.ask(
+        result = self._cached(row, 'latency', lambda: self._worker.ask(
             measure='latency', config=str(self._configs[row['name']][0]),
             checkpoint=weights, **settings), round=turn, place=place, **settings)
         if 'latency' in row['errors'] and 'latency' not in before:
@@ -271,7 +220,7 @@ class Session:
                                 num_workers=options.num_workers, load=load_config)
         config.merge_from_dict(options.cfg_options)
         folder = (options.out / 'tests' / row['name']).resolve()
-        row['accuracy'] = self._cell(row, 'accuracy', lambda: accuracy.test(
+        row['accuracy'] = self._cached(row, 'accuracy', lambda: accuracy.test(
             config, row['checkpoint'], folder, options.device),
             text=config.pretty_text, annotations=accuracy.annotation_hash(config))
 

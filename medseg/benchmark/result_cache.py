@@ -36,18 +36,18 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-class CellStore:
-    """One JSON file a cell in a folder; a cell is one model, one measurement and its settings.
+class ResultCache:
+    """A folder with a JSON file for each measurement: one model, one measure and its settings.
 
     Args:
-        folder (Path): Is made when the first cell is written.
+        folder (Path): Is made when the first result is written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, name: str, measure: str, settings: dict[str, Any]) -> Path:
-        """File of a cell.
+        """File of a measurement.
 
         Args:
             name (str): The model's name.
@@ -60,9 +60,9 @@ class CellStore:
         return self.folder / f'{name}--{measure}--{digest}.json'
 
     def get(self, path: Path) -> dict[str, Any] | None:
-        """A finished cell's result; None where there is none."""
+        """A finished result; None where there is none."""
         return read_json(path)['result'] if path.is_file() else None
 
     def put(self, path: Path, result: dict[str, Any], **about: Any) -> None:
-        """Write a finished cell, under a temporary name first."""
+        """Write a finished result."""
         write_json(path, dict(**about, result=result), indent=1)

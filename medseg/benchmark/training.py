@@ -7,8 +7,6 @@ settings too, and is rewritten as each run ends.
 """
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import math
 import os
 import signal
@@ -16,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,37 +106,6 @@ def prepare(run: Run, config: Config) -> None:
             run.result = result
 
 
-@contextlib.contextmanager
-def only_one(folder: Path, patience: float = 5) -> Iterator[int]:
-    """Hold a folder for one benchmark: two would train the same run into the same files.
-
-    Args:
-        folder (Path): The benchmark's folder; made if needed.
-        patience (float): Seconds to wait for processes that are just ending.
-
-    Yields:
-        int: A file descriptor. Processes that inherit it hold the folder too, so that it is not
-        free while trainings outlive a killed benchmark.
-
-    Raises:
-        UserError: Another benchmark holds the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / '.lock', 'w', encoding='utf-8') as file:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise UserError(f'{folder}: another benchmark, or a training that it started, '
-                                    'is at work there; wait for it, end it, or give another '
-                                    '--out') from error
-                time.sleep(0.2)
-        yield file.fileno()
-
-
 class Fleet:
     """Runs trainings in threads, each one's work in processes of its own.
 
@@ -148,7 +115,8 @@ class Fleet:
         device (str, optional): ``cpu`` hides the GPUs; default: what the machine has.
         time_limit (float, optional): Seconds; then everything is stopped and can be resumed.
         report (Callable): Gets one line of text whenever a run starts or ends.
-        inherit (Sequence[int]): File descriptors that the processes get, see :func:`only_one`.
+        inherit (Sequence[int]): File descriptors that the processes get, so that they hold the
+            benchmark's folder; see :func:`medseg.engine.work_dir.only_one`.
     """
 
     def __init__(self, out: Path, jobs: int = 1, device: str | None = None,
@@ -165,7 +133,7 @@ class Fleet:
             self.environment['CUDA_VISIBLE_DEVICES'] = ''
         elif device and ':' in device:
             self.environment['CUDA_VISIBLE_DEVICES'] = device.split(':')[1]
-        self._stop, self._over = threading.Event(), threading.Event()
+        self._stop = threading.Event()
         self._processes: set[subprocess.Popen] = set()
         self._earlier: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -192,7 +160,12 @@ class Fleet:
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
                 start_new_session=True, pass_fds=self.inherit)
             self._processes.add(process)
-        code = process.wait()
+        try:
+            code = process.wait(None if self.deadline is None
+                                else max(0, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._time_is_over()
+            code = process.wait()
         with self._lock:
             self._processes.discard(process)
         if self._stop.is_set() and code:
@@ -247,8 +220,6 @@ class Fleet:
             self.report(f'{len(runs) - len(todo)} of {len(runs)} runs are finished already')
         self._earlier = _finished_before(self.out / 'train', runs)
         self._collect(runs, header)
-        watch = threading.Thread(target=self._watch, daemon=True)
-        watch.start()
         try:
             with ThreadPoolExecutor(self.jobs) as pool:
                 futures = {pool.submit(self._start, run): run for run in todo}
@@ -261,7 +232,6 @@ class Fleet:
                     self.stop()  # before the pool waits for its threads
                     raise
         finally:
-            self._over.set()
             results = self._collect(runs, header)
         return results
 
@@ -270,12 +240,10 @@ class Fleet:
             self.report(f'start: {run.name}')
             self._execute(run)
 
-    def _watch(self) -> None:
-        while self.deadline is not None and not self._over.wait(0.5):
-            if time.monotonic() > self.deadline:
-                self.report('the time limit is reached; call again to go on')
-                self.stop()
-                return
+    def _time_is_over(self) -> None:
+        if not self._stop.is_set():
+            self.report('the time limit is reached; call again to go on')
+            self.stop()
 
     def _collect(self, runs: Sequence[Run], header: dict[str, Any]) -> list[dict[str, Any]]:
         results = [run.result or dict(name=run.name, config=run.config, seed=run.seed,

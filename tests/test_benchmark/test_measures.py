@@ -1,4 +1,4 @@
-"""Percentiles, split times, memory, cells: on numbers and models that can be checked by hand."""
+"""Percentiles, split times, memory, cached results: on numbers and models that can be checked by hand."""
 import time
 from types import SimpleNamespace
 
@@ -18,9 +18,9 @@ from medseg.benchmark.latency import (
     time_model,
     watch_postprocessing,
 )
-from medseg.benchmark.measurements import Worker
 from medseg.benchmark.memory import MIB, PeakMemory, training_memory
-from medseg.benchmark.result_cache import CellStore, file_hash
+from medseg.benchmark.result_cache import ResultCache, file_hash
+from medseg.benchmark.worker import Worker
 from medseg.configs import adapt_config
 
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
@@ -114,8 +114,22 @@ def test_worker(small, tmp_path):
     request = dict(measure='inference_memory', size=64, device_name='cpu', fuse=True)
     assert 'NoSuchHead' in worker.ask(config=str(broken), **request)['error']
     assert 7 < worker.ask(config=str(path), **request)['ok']['mib'] < 500
-    worker._process.kill()
-    assert 'ended with code -9' in worker.ask(config=str(path), **request)['error']
+    worker.close()
+
+
+@pytest.mark.parametrize('code, limit, told', [
+    ('import os\nprint("hello", flush=True)\nos.kill(os.getpid(), 9)', 300,
+     'the process ended: hello'),
+    ('import time\ntime.sleep(60)', 1, 'gave no answer in 1 s')])
+def test_worker_that_dies_or_hangs(tmp_path, code, limit, told):
+    """The error says so, and the next request gets a process of its own."""
+    path = tmp_path / 'bad.py'
+    path.write_text(f'_base_ = []  # plain Python\n{code}')
+    worker = Worker(timeout=limit)
+    request = dict(measure='complexity', config=str(path), size=64)
+    assert told in worker.ask(**request)['error']
+    path.write_text('model = dict(type="NoSuchModel")')
+    assert 'NoSuchModel' in worker.ask(**request)['error']
     worker.close()
 
 
@@ -128,8 +142,8 @@ def test_complexity_in_both_conventions(small):
     assert result['fused_flops'] < result['flops']
 
 
-def test_cells(tmp_path):
-    store = CellStore(tmp_path / 'cells')
+def test_result_cache(tmp_path):
+    store = ResultCache(tmp_path / 'cache')
     path = store.path('a', 'latency', dict(size=64, weights='x'))
     assert store.get(path) is None
     store.put(path, dict(ms=1.5), model='a')

@@ -1,11 +1,13 @@
 """tools/benchmark.py from end to end, on tiny models."""
+import functools
 import json
 import subprocess
 
 import pytest
 from tool_runs import ROOT, load_tool, write_tiny_config
 
-from medseg.benchmark.measurements import Worker
+from medseg.benchmark.worker import Worker
+from medseg.engine.work_dir import only_one
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +68,7 @@ def test_measures_and_resumes(tool, tiny, monkeypatch, capsys):
     assert len(first) > len(asked) == 2
     again = json.loads((out / 'report.json').read_text())
     assert again['rows'][0]['latency'] == report['rows'][0]['latency']
-    assert not [p for p in out.rglob('*') if 'partial' in p.name]
+    assert not [p for p in out.rglob('*') if p.name.endswith('.part')]
 
 
 def test_trains_tests_and_resumes(tool, tiny, monkeypatch, capsys):
@@ -119,8 +121,8 @@ def test_two_benchmarks_do_not_train_the_same_run(tool, tiny, monkeypatch, capsy
     folder, configs = tiny
     out = folder / 'shared'
     command = ['--train', configs[0], '--budget', '1', '--out', str(out), '--device', 'cpu']
-    monkeypatch.setattr(tool.training.only_one.__wrapped__, '__defaults__', (0,))
-    with tool.training.only_one(out) as lock:
+    monkeypatch.setattr(tool, 'only_one', functools.partial(only_one, patience=0))
+    with only_one(out) as lock:
         child = subprocess.Popen(['sleep', '60'], pass_fds=[lock])
         assert tool.main(command) == 2
         assert f'{out}: another benchmark' in capsys.readouterr().err
@@ -129,7 +131,7 @@ def test_two_benchmarks_do_not_train_the_same_run(tool, tiny, monkeypatch, capsy
     assert tool.main(command) == 2
     child.kill()
     child.wait()
-    with tool.training.only_one(out):
+    with only_one(out):
         pass
 
 
