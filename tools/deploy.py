@@ -37,6 +37,9 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='folder of the files (default: the current one)')
     parser.add_argument('--calib-dataset-cfg', metavar='CONFIG', help='model config whose '
                         'data set calibrates TensorRT INT8 (not used by the other backends)')
+    parser.add_argument('--calib-num', type=int, default=128, metavar='N',
+                        help="images of the model config's training set that calibrate INT8 "
+                        '(default: 128)')
     parser.add_argument('--device', default='cpu', help='such as cpu (default) or cuda:0')
     parser.add_argument('--log-level', default='ERROR', choices=list(logging._nameToLevel),
                         help='of MMDeploy and MMEngine (default: ERROR)')
@@ -139,6 +142,12 @@ def main(argv=None) -> int:
     onnx_file = export.export_onnx(deploy_cfg, model_cfg, args.checkpoint, args.img,
                                    args.work_dir, args.device)
     file = export.backend_files(deploy_cfg, onnx_file)[0]
+    settings = deploy_cfg.backend_config.get('quantization')
+    if settings is not None:
+        from medseg.deploy.quantize import quantize, training_images
+        images = training_images(model_cfg, args.calib_num)
+        file, layers = quantize(file, deploy_cfg.backend_config.type, images, **settings)
+        print(f'INT8, calibrated with {len(images)} training images; in FP32: {", ".join(layers)}')
     print(f'wrote {file}')
     if args.dump_info:
         for info in export.dump_info(deploy_cfg, model_cfg, args.checkpoint, args.work_dir):

@@ -12,6 +12,7 @@ from tool_runs import load_tool, write_tiny_config
 SIZE = 96
 RELEASE = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 WITH_LOSSES = 'configs/lmsfa/losses/lmsfa-eq-n_gc-edge_1xb8-300e_peld.py'
+EDGE = 'configs/lmsfa/lmsfa-edge-n_1xb8-300e_peld.py'
 YOLACT = 'configs/yolact/yolact_r50_1xb8-300e_peld.py'
 
 
@@ -81,3 +82,17 @@ def end2end(release, tmp_path_factory) -> Path:
 def raw(release, tmp_path_factory) -> Path:
     """Dynamic raw export, ONNX and OpenVINO."""
     return export('instance-seg-raw_openvino_dynamic', release, tmp_path_factory.mktemp('raw'))
+
+
+@pytest.fixture(scope='session')
+def edge(tmp_path_factory) -> Trained:
+    """LMSF-A edge, which is made for INT8."""
+    return write_inputs(tmp_path_factory.mktemp('edge'), EDGE)
+
+
+@pytest.fixture(scope='session')
+def edge_static(edge, tmp_path_factory) -> Path:
+    """FP32 raw export of 96 x 96 pixels, ONNX and OpenVINO."""
+    return export('instance-seg-raw_openvino_static-640x640', edge,
+                  tmp_path_factory.mktemp('edge_static'),
+                  '--deploy-options', 'onnx_config.input_shape=96,96')
