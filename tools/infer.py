@@ -28,8 +28,16 @@ from medseg.cli import load_config, reports_user_errors
 from medseg.data.pictures import draw_annotations, write_png
 from medseg.engine import compat
 from medseg.engine.inference import Predictor
+from medseg.errors import printable
 from medseg.runtime.coco_results import SCORE_THR, AnnotationIds
-from medseg.runtime.files import find_images, is_video, overlay_paths
+from medseg.runtime.files import (
+    InputError,
+    find_images,
+    is_video,
+    overlay_paths,
+    overlay_trouble,
+    record_name,
+)
 from medseg.runtime.images import ImageError, read_image
 from medseg.runtime.interruption import report_stop, stops_cleanly
 from medseg.runtime.records import RecordWriter
@@ -85,14 +93,20 @@ def predict_images(predictor: Predictor, files: dict[Path, int], root: Path, out
     failures = []
     for file in track(files, 'predicting', console=Console(stderr=True)):
         try:
-            image = read_image(file)
-        except ImageError as error:
+            name, image = record_name(file, root), read_image(file)
+        except (InputError, ImageError) as error:
             failures.append(str(error))
             continue
-        instances = predictor(image, score_thr)
-        name = file.relative_to(root).as_posix()
+        try:
+            instances = predictor(image, score_thr)
+        except ImageError as error:
+            failures.append(f'{file}: {error}')
+            continue
         records.write({'image_id': files[file], 'file_name': name, **item} for item in instances)
-        write_png(targets[file], overlay(image, instances, predictor))
+        try:
+            write_png(targets[file], overlay(image, instances, predictor))
+        except OSError as error:
+            failures.append(overlay_trouble(file, error))
     return failures
 
 
@@ -154,7 +168,7 @@ def main(argv=None) -> int:
         return report_stop(records)
     print(f'{args.out}: {records.count} instances on {done}')
     for line in failures:
-        print(f'failed: {line}', file=sys.stderr)
+        print(f'failed: {printable(line)}', file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from medseg.errors import printable
 from medseg.io import read_json
 
-from .coco_rules import find_faults, is_bad_name
-from .convert.images import check_trainable, is_file, read_upright
+from .coco_rules import find_faults, name_fault
+from .convert.files import is_file
+from .convert.images import check_trainable, read_upright
 from .convert.progress import progress
 from .convert.records import ConversionError, RecordError
 from .duplicates import Fingerprint, fingerprint, near_pairs
@@ -68,7 +69,7 @@ def check_images(subset: Subset, quiet: bool = False) -> tuple[list[Finding], li
     findings, prints = [], []
     name = str(subset.path)
     for entry in progress(_entries(subset, 'images'), f'images of {subset.path.stem}', quiet):
-        if 'file_name' not in entry or is_bad_name(entry['file_name']):
+        if 'file_name' not in entry or name_fault(entry['file_name']):
             continue  # the rules have told about it
         record = f'image {printable(str(entry.get("id")), 80)}'
         path = subset.images / entry['file_name']

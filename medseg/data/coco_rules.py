@@ -194,9 +194,9 @@ def leads_out(name: str) -> bool:
                 or '..' in windows.parts)
 
 
-def is_bad_name(name: Any) -> bool:
-    """Whether ``file_name`` of an image is a fault of its own, so that no file is looked for."""
-    return _bad_name(name, True) is not None
+def name_fault(name: Any) -> tuple[str, str] | None:
+    """Kind and reason why something cannot be the ``file_name`` of an image; None where it can."""
+    return _bad_name(name, True)
 
 
 def _entries(content: Mapping[str, Any], key: str) -> list[Any]:

@@ -1,14 +1,17 @@
 """Where other tools put COCO files and their images: Roboflow, CVAT, Label Studio, COCO itself."""
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from medseg.errors import UserError
+from medseg.io import read_json
+
 from .coco_file import load_coco
+from .convert.files import is_file
 from .convert.records import SUBSET_NAMES, UNSPLIT, ConversionError
 
 #: How deep below the given folder annotation files are looked for.
@@ -56,8 +59,8 @@ def find_coco_files(root: Path) -> dict[str, Path]:
     for path in _json_files(root):
         seen += 1
         try:
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            content = read_json(path)
+        except UserError:
             continue
         if not isinstance(content, dict):
             continue
@@ -107,7 +110,7 @@ def load_part(path: Path, root: Path) -> CocoPart:
     best, folder, kept = 0, None, names
     for spelling in (names, [PurePosixPath(name).name for name in names]):
         for candidate in _image_folders(path, root):
-            hits = sum((candidate / name).is_file() for name in spelling[::step])
+            hits = sum(is_file(candidate / name) for name in spelling[::step])
             if hits > best:
                 best, folder, kept = hits, candidate, spelling
         if folder is not None:

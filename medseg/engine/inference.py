@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -16,6 +17,7 @@ from medseg.configs import prediction_pipeline, test_dataset
 from medseg.engine.checkpoint import restore
 from medseg.engine.classes import trained_classes
 from medseg.errors import UserError
+from medseg.runtime.images import ImageError
 from medseg.runtime.palette import class_colors
 
 
@@ -114,8 +116,16 @@ class Predictor:
             list[dict]: ``category_id`` (of ``classes``), ``category_name``, ``bbox`` (x, y, width,
             height in pixels), ``score``, ``area`` (pixels) and, from models with masks,
             ``segmentation`` (compressed RLE of the image's size).
+
+        Raises:
+            ImageError: The image is so narrow that scaling leaves nothing of it.
         """
-        data = self.pipeline(dict(img=np.ascontiguousarray(image), img_id=0))
+        try:
+            data = self.pipeline(dict(img=np.ascontiguousarray(image), img_id=0))
+        except cv2.error as error:
+            # of a side of 1 nothing is left when the other is scaled down
+            raise ImageError(f'an image of {image.shape[1]}x{image.shape[0]} cannot be brought to '
+                             'the size that the model takes') from error
         result = self.model.test_step(pseudo_collate([data]))[0].pred_instances.cpu().numpy()
         masks = result.get('masks')
         instances = []

@@ -21,11 +21,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from medseg.errors import UserError, file_trouble
+from medseg.errors import UserError, file_trouble, printable
 from medseg.io import write_bytes
 
 from .coco_results import SCORE_THR, AnnotationIds
-from .files import find_images, is_video, overlay_paths
+from .files import (
+    InputError,
+    find_images,
+    is_video,
+    overlay_paths,
+    overlay_trouble,
+    record_name,
+)
 from .images import ImageError, read_image
 from .interruption import report_stop, stops_cleanly
 from .model_file import ModelFile
@@ -72,17 +79,20 @@ def run_images(segmenter: ModelFile, files: dict[Path, int], root: Path, out: Pa
     for number, (file, image_id) in enumerate(files.items()):
         progress(f'{number + 1}/{len(files)} {file.name}')
         try:
-            image = read_image(file)
-        except ImageError as error:
+            name, image = record_name(file, root), read_image(file)
+        except (InputError, ImageError) as error:
             failures.append(str(error))
             continue
         instances = segmenter(image)
-        writer.write(instances.to_coco(image_id=image_id,
-                                       file_name=file.relative_to(root).as_posix()))
-        if overlays:
-            write_png(targets[file], segmenter.draw(image, instances))
-        for folder, picture in instances.pictures().items():
-            write_png(out / folder / targets[file].relative_to(out / 'overlays'), picture)
+        writer.write(instances.to_coco(image_id=image_id, file_name=name))
+        pictures = {out / 'overlays': segmenter.draw(image, instances)} if overlays else {}
+        pictures.update((out / folder, picture)
+                        for folder, picture in instances.pictures().items())
+        try:
+            for folder, picture in pictures.items():
+                write_png(folder / targets[file].relative_to(out / 'overlays'), picture)
+        except OSError as error:
+            failures.append(overlay_trouble(file, error))
     progress('')
     return failures
 
@@ -154,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
     print(f'{args.out}: {writer.count} instances in {len(ids) - len(failures)} of {len(ids)} '
           f'files{left_out}')
     for line in failures:
-        print(f'failed: {line}', file=sys.stderr)
+        print(f'failed: {printable(line)}', file=sys.stderr)
     if failures:
         print(f'{len(failures)} of {len(ids)} files could not be read', file=sys.stderr)
     return 1 if failures else 0

@@ -1,6 +1,8 @@
 """Images and videos as the command lines take and leave them: input files and overlays."""
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,9 +31,9 @@ def find_images(source: Path, out: Path) -> tuple[list[Path], Path]:
     Raises:
         InputError: There is no such file, or no image, or ``out`` is a file.
     """
-    if not source.exists():
+    if not os.path.exists(source):
         raise InputError(f'{source}: no such image, folder or video')
-    if source.is_file() and out.resolve() == source.resolve():
+    if source.is_file() and os.path.realpath(out) == os.path.realpath(source):
         raise InputError(f'--out {out}: is the input; name a folder')
     if out.exists() and not out.is_dir():
         raise InputError(f'--out {out}: is a file; name a folder')
@@ -40,7 +42,7 @@ def find_images(source: Path, out: Path) -> tuple[list[Path], Path]:
     files = sorted(
         path for path in source.rglob('*') if path.suffix.lower() in IMAGES and path.is_file()
         and not any(part.startswith('.') for part in path.relative_to(source).parts)
-        and out.resolve() not in path.resolve().parents)
+        and Path(os.path.realpath(out)) not in Path(os.path.realpath(path)).parents)
     if not files:
         raise InputError(f'{source}: no images in this folder')
     return files, source
@@ -52,15 +54,45 @@ def is_video(source: Path) -> bool:
 
 
 def overlay_paths(files: Sequence[Path], root: Path, out: Path) -> dict[Path, Path]:
-    """Where each overlay goes: the folder's tree again, as PNG.
+    """Where each overlay goes: the folder's tree again, as PNG; no two share one.
 
-    Files that differ in their ending alone (a.png, a.tif) keep it, so that none shares an overlay.
+    Files that differ in their ending alone (a.png, a.tif) keep it, and get a number where even that
+    is taken (by a.tif.png). Upper and lower case count as the same, as on some file systems.
     """
-    stems = Counter(str(file.with_suffix('')).casefold() for file in files)
-    targets = {}
-    for file in files:
-        relative = file.relative_to(root)
-        alone = stems[str(file.with_suffix('')).casefold()] == 1
-        targets[file] = out / relative.with_name(
-            f'{relative.stem if alone else relative.name}.png')
-    return targets
+    relative = {file: file.relative_to(root) for file in files}
+    targets = {file: name.with_name(f'{name.stem}.png') for file, name in relative.items()}
+    mark = ''
+    while True:
+        counts = Counter(str(target).casefold() for target in targets.values())
+        clashing = [file for file in files if counts[str(targets[file]).casefold()] > 1]
+        if not clashing:
+            return {file: out / target for file, target in targets.items()}
+        for number, file in enumerate(clashing):
+            label = f'{mark}{number}' if mark else ''
+            targets[file] = relative[file].with_name(f'{relative[file].name}{label}.png')
+        mark += '~'
+
+
+def record_name(file: Path, root: Path) -> str:
+    """What records call a file: its path below ``root``, with forward slashes.
+
+    Raises:
+        InputError: The name is no text, so that no JSON file can hold it.
+    """
+    name = file.relative_to(root).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f'{file}: the name is no text in UTF-8; rename the file') from error
+    return name
+
+
+def overlay_trouble(file: Path, error: OSError) -> str:
+    """A line about an overlay whose name the file system does not take.
+
+    Raises:
+        OSError: It is another trouble, which all other overlays would meet as well.
+    """
+    if error.errno != errno.ENAMETOOLONG:
+        raise error
+    return f'{file}: its overlay cannot be written ({error.strerror})'

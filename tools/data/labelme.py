@@ -54,13 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='an image without a JSON file is listed, or has no objects')
     parser.add_argument('--ignore-exif', action='store_true',
                         help='points are in the frame of the stored pixels, not the upright one')
+    parser.add_argument('--allow-outside', action='store_true',
+                        help='also read images outside SRC, where imagePath or a link leads')
+    parser.add_argument('--holes', action='store_true',
+                        help='a polygon inside another of the same group is a hole in it (default: '
+                        'it is filled, with a warning)')
     args = parser.parse_args(argv)
 
     def read() -> tuple[Iterable[Reading], Sequence[str]]:
         classes = class_map(args.src, args.classes, args.aliases)
         images = read_labelme(args.src, classes, images_stay=args.images == 'none',
                               unlabelled=args.unlabelled, ignore_exif=args.ignore_exif,
-                              quiet=args.quiet)
+                              allow_outside=args.allow_outside, holes=args.holes, quiet=args.quiet)
         return images, classes.names
 
     def prefixes() -> dict[str, Path]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from medseg.errors import printable
 
+from .files import is_file, read_json, read_text, read_yaml, scalar_names
 from .records import UNKNOWN_CLASS, ConversionError, RecordError
 
 PELD_CLASSES = ('adipose tissue', 'bone', 'ligamentum flavum', 'nerve')
@@ -100,10 +100,9 @@ def merge_by_alias(names: Sequence[str],
 
 def _load(path: Path) -> Any:
     try:
-        text = path.read_text(encoding='utf-8-sig')
-        return json.loads(text) if path.suffix.lower() == '.json' else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConversionError(f'{path}: cannot be read ({error})') from error
+        return read_json(path) if path.suffix.lower() == '.json' else read_yaml(path)
+    except RecordError as error:
+        raise ConversionError(f'{path}: {error}') from error
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
@@ -128,27 +127,24 @@ def load_class_names(given: Sequence[str]) -> list[str]:
     Raises:
         ConversionError: the file cannot be read or holds no class names.
     """
-    if len(given) != 1 or not Path(given[0]).is_file():
+    if len(given) != 1 or not is_file(Path(given[0])):
         if len(given) == 1 and Path(given[0]).suffix.lower() in {'.yaml', '.yml', '.txt', '.json'}:
             raise ConversionError(f'{given[0]}: no such file of class names')
         return [str(name) for name in given]
     path = Path(given[0])
     if path.suffix.lower() not in {'.yaml', '.yml', '.json'}:
-        try:
-            lines = path.read_text(encoding='utf-8-sig').splitlines()
-        except (OSError, ValueError) as error:
-            raise ConversionError(f'{path}: cannot be read ({error})') from error
-        return [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     content = _load(path)
     names = content.get('names') if isinstance(content, dict) else content
     if isinstance(names, dict):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
             raise ConversionError(
-                f'{path}: names are numbered {list(names)}; number them 0 to {len(names) - 1}')
+                f'{path}: names are numbered {printable(repr(list(names)), 200)}; number them 0 to '
+                f'{len(names) - 1}')
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ConversionError(f"{path}: no list of class names; expected a 'names' entry")
-    return [str(name) for name in names]
+    return scalar_names(names, path)
 
 
 def load_aliases(given: str | None) -> dict[str, list[str]]:
@@ -171,7 +167,7 @@ def load_aliases(given: str | None) -> dict[str, list[str]]:
     aliases: dict[str, list[str]] = {}
     for left, right in content.items():
         if isinstance(right, list):
-            aliases.setdefault(str(left), []).extend(str(label) for label in right)
+            aliases.setdefault(str(left), []).extend(scalar_names(right, Path(given)))
         elif isinstance(right, str):
             aliases.setdefault(right, []).append(str(left))
         else:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from medseg.errors import UserError
+from medseg.errors import UserError, file_trouble, printable
 
 from .conversion_report import ConversionReport
 from .images import LINK_MODES
@@ -65,6 +65,12 @@ def run_converter(args: argparse.Namespace, program: str, source_format: str,
             print(report.summary(), file=sys.stderr)
         print(f'{program}: error: {error}', file=sys.stderr)
         return 1 if report.skipped else 2
+    except OSError as error:
+        trouble = file_trouble(error)
+        if trouble is None:
+            raise
+        print(f'{program}: error: {printable(trouble)}', file=sys.stderr)
+        return 2
     print(report.summary())
     print(f'written to {args.out} (report: {args.out / REPORT_NAME})')
     return 0

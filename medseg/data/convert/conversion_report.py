@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg.data.findings import Finding
+from medseg.errors import printable
 
 from .records import Reading
 
@@ -86,7 +87,7 @@ class ConversionReport:
                              'listed')}
         return {
             'format': self.source_format,
-            'source': str(self.source),
+            'source': printable(str(self.source)),
             'total': total,
             'subsets': rows,
             'skipped_by_kind': dict(Counter(item.kind for item in self.skipped)),

@@ -49,31 +49,22 @@ def read_facts(source: Path | bytes, ignore_exif: bool = False) -> ImageFacts:
     Raises:
         RecordError: the image is missing, truncated, or no image; of kind ``broken image``.
     """
-    with _decoded(source) as image:
+    with decoded(source) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         if ignore_exif or orientation not in range(1, 9):
             orientation = 1
         return ImageFacts(image.width, image.height, orientation)
 
 
-def is_file(path: Path) -> bool:
-    """Whether a path is a file; False where the system cannot even look, as for endless names."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
 def check_trainable(path: Path, shape: tuple[int, ...]) -> None:
-    """Whether training, which reads with OpenCV, sees the image that Pillow has decoded.
+    """Whether training sees the image that Pillow has decoded; GIF, for one, it does not.
 
     Args:
         path: The file.
         shape: Height and width of the upright image, in pixels.
 
     Raises:
-        RecordError: OpenCV cannot decode it (GIF and others), or sees another size, or the sides
-            are out of range.
+        RecordError: it cannot read it or sees another size, or the sides are out of range.
     """
     check_image_size(*shape[:2])
     try:
@@ -82,13 +73,17 @@ def check_trainable(path: Path, shape: tuple[int, ...]) -> None:
         raise RecordError('unreadable type', f'training cannot read it: {error}; save it as PNG'
                           ) from error
     if seen.shape[:2] != tuple(shape[:2]):
-        raise RecordError('unreadable type', f'OpenCV, which training reads with, sees '
-                          f'{seen.shape[1]}x{seen.shape[0]}, not {shape[1]}x{shape[0]}; save it as '
-                          'PNG')
+        raise RecordError('unreadable type', f'training sees {seen.shape[1]}x{seen.shape[0]}, not '
+                          f'{shape[1]}x{shape[0]}; save it as PNG')
 
 
 @contextmanager
-def _decoded(source: Path | bytes) -> Iterator[Image.Image]:
+def decoded(source: Path | bytes) -> Iterator[Image.Image]:
+    """A decoded image, of bounded size.
+
+    Raises:
+        RecordError: it is missing, truncated, no image (``broken image``) or huge (``too large``).
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # remarks on metadata do not matter here
@@ -112,7 +107,7 @@ def read_upright(source: Path | bytes, ignore_exif: bool = False) -> np.ndarray:
     Raises:
         RecordError: the image cannot be decoded.
     """
-    with _decoded(source) as image:
+    with decoded(source) as image:
         upright = np.asarray(
             (image if ignore_exif else ImageOps.exif_transpose(image)).convert('RGB'))
     if ignore_exif:

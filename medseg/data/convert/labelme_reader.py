@@ -7,22 +7,23 @@ image is listed, unless ``ignore_exif`` says that all files are in the stored fr
 
 from __future__ import annotations
 
-import base64
-import binascii
+import contextlib
 import functools
-import io
-import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
+
+from medseg.data.outlines import MAX_COORDINATE
 
 from .classes import ClassMap, label_key
+from .files import files_below, from_base64, is_file, read_json, real
 from .geometry import circle, rectangle
-from .images import ImageFacts, read_facts
+from .images import ImageFacts, decoded, read_facts
+from .nesting import cut_holes, depths
 from .progress import progress
 from .records import (
     IMAGE_SUFFIXES,
@@ -38,6 +39,8 @@ from .shape_rules import DuplicateFilter, check_stated_size, clip_ring, make_ins
 #: Four corners, one after the other. LabelMe writes oriented_rectangle, X-AnyLabeling rotation and
 #: quadrilateral, other tools of the family the rest.
 CORNERS = ('rotation', 'oriented_rectangle', 'rotated_rectangle', 'rotated_box', 'quadrilateral')
+#: Why an image is not read.
+OUTSIDE = ('{} leads to an image outside the source; if it is yours, pass --allow-outside')
 SUPPORTED_SHAPES = ('polygon', 'rectangle', 'circle', 'mask', *CORNERS)
 #: Shapes that mark a place and no object's area.
 WITHOUT_AREA = ('point', 'points', 'line', 'linestrip', 'cuboid')
@@ -45,6 +48,7 @@ WITHOUT_AREA = ('point', 'points', 'line', 'linestrip', 'cuboid')
 
 def read_labelme(source: Path, classes: ClassMap, images_stay: bool = False,
                  unlabelled: str = 'skip', ignore_exif: bool = False,
+                 allow_outside: bool = False, holes: bool = False,
                  quiet: bool = False) -> Iterator[Reading]:
     """Yields the images of a folder of LabelMe files and of all folders in it, and what cannot be
     used.
@@ -56,14 +60,17 @@ def read_labelme(source: Path, classes: ClassMap, images_stay: bool = False,
         unlabelled: What an image without a JSON file is: ``skip`` lists it, ``background`` takes
             it as an image without objects.
         ignore_exif: The points are in the frame of the stored pixels.
+        allow_outside: Images may lie outside the source, where ``imagePath`` or a link leads.
+        holes: A polygon inside another of the same group is a hole in it.
         quiet: No progress bar.
     """
-    reader = _Reader(source, classes, images_stay, ignore_exif)
-    files = sorted(path for path in source.rglob('*.json') if path.is_file())
+    reader = _Reader(source, classes, images_stay, ignore_exif, allow_outside, holes)
+    # a link that leads nowhere is no file, and yet somebody's annotation
+    files = sorted(path for path in source.rglob('*.json') if not path.is_dir())
     for path in progress(files, 'reading LabelMe', quiet):
         yield reader.read(path)
-    for path in sorted(source.rglob('*')):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.resolve() not in reader.used:
+    for path in files_below(source, IMAGE_SUFFIXES):
+        if real(path) not in reader.used:
             yield reader.read_unlabelled(path, unlabelled)
 
 
@@ -80,9 +87,11 @@ def labels_of(source: Path) -> list[str]:
             shapes = _load(path)['shapes']
         except RecordError:
             continue  # the conversion lists it
-        counts.update(str(shape.get('label', '')).strip() for shape in shapes
-                      if isinstance(shape, dict)
-                      and (shape.get('shape_type') or 'polygon') in SUPPORTED_SHAPES)
+        for shape in shapes:
+            if isinstance(shape, dict) and (
+                    shape.get('shape_type') or 'polygon') in SUPPORTED_SHAPES:
+                with contextlib.suppress(RecordError):  # the conversion lists it
+                    counts[label_of(shape)] += 1
     del counts['']
     labels: dict[str, str] = {}
     for label, _ in counts.most_common():
@@ -96,11 +105,13 @@ class _Reader:
     """State of one run: the images met so far."""
 
     def __init__(self, source: Path, classes: ClassMap, images_stay: bool,
-                 ignore_exif: bool) -> None:
+                 ignore_exif: bool, allow_outside: bool, holes: bool) -> None:
         self.source = source
         self.classes = classes
         self.images_stay = images_stay
         self.ignore_exif = ignore_exif
+        self.allow_outside = allow_outside
+        self.holes = holes
         self.used: dict[Path, Path] = {}
 
     def read(self, path: Path) -> Reading:
@@ -123,13 +134,15 @@ class _Reader:
         reading = Reading(UNSPLIT, images=1)
         label = path.with_suffix('.json')
         try:
-            if label.is_file():
+            if os.path.lexists(label):
                 # never background: somebody annotated something here
                 raise RecordError('missing label file',
                                   f'{label.name} cannot be used or is about another image')
             if unlabelled == 'skip':
                 raise RecordError('missing label file', f'no {label.name} for this image; if it '
                                   'shows no object, pass --unlabelled background')
+            if not self._allowed(path):
+                raise RecordError('image elsewhere', OUTSIDE.format('this link'))
             reading.image = self._describe(path, path, read_facts(path, self.ignore_exif), None,
                                            reading)
         except RecordError as error:
@@ -148,16 +161,19 @@ class _Reader:
         candidates = [path.parent / name, path.parent / Path(name).name] if name else []
         candidates += [path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES)]
         candidates += [path.with_suffix(suffix.upper()) for suffix in sorted(IMAGE_SUFFIXES)]
-        file = next((item for item in candidates if item.is_file()), None)
+        candidates = [item for item in candidates if is_file(item)]
+        file = next(filter(self._allowed, candidates), None)
         embedded = content.get('imageData')
         problem = RecordError('missing image', f'no image {name or path.stem + ".*"} beside it '
                               'and none embedded')
+        if candidates and file is None:
+            problem = RecordError('image elsewhere', OUTSIDE.format(name or candidates[0].name))
         facts = None
         if file is not None:
             if name and file.name != Path(name).name:
                 reading.warn(path, '', 'image found by name',
-                             f'names {name}, which is not there; {file.name} is used')
-            other = self.used.setdefault(file.resolve(), path)
+                             f'names {name}, which is not in the source; {file.name} is used')
+            other = self.used.setdefault(real(file), path)
             if other != path:
                 raise RecordError('image annotated twice',
                                   f'{file.name} is already annotated by {other.name}')
@@ -167,7 +183,7 @@ class _Reader:
                 problem = RecordError(error.kind, f'{file.name}: {error.reason}')
         if embedded:
             try:
-                drawn_on = read_facts(_decode(embedded), self.ignore_exif)
+                drawn_on = read_facts(_embedded(embedded), self.ignore_exif)
             except RecordError as error:
                 if facts is None:
                     raise RecordError(error.kind, f'embedded image: {error.reason}') from error
@@ -185,6 +201,13 @@ class _Reader:
         suffix = file.suffix if file is not None else _embedded_suffix(embedded)
         return self._describe(path.with_suffix(suffix), file, facts, path, reading)
 
+    def _inside(self, file: Path) -> bool:
+        return real(file).is_relative_to(real(self.source))
+
+    def _allowed(self, file: Path) -> bool:
+        """Whether an image may be read: somebody else's file must not fetch it from anywhere."""
+        return self.allow_outside or self._inside(file)
+
     def _describe(self, name: Path, file: Path | None, facts: ImageFacts,
                   annotation: Path | None, reading: Reading) -> SourceImage:
         """Image record named after its JSON file, whose path nothing else has.
@@ -200,11 +223,10 @@ class _Reader:
             if rewrite:
                 raise RecordError('rotated image', 'the EXIF orientation needs an upright copy; '
                                   'use --images copy')
-            if not file.resolve().is_relative_to(self.source.resolve()):
+            if not self._inside(file):
                 raise RecordError('image elsewhere',
                                   f'{file} lies outside {self.source}; use --images copy')
-            name = self.source.resolve() / file.resolve().relative_to(self.source.resolve())
-            relative = name.relative_to(self.source.resolve())
+            relative = real(file).relative_to(real(self.source))
         else:
             relative = name.relative_to(self.source)
         if rewrite:
@@ -216,8 +238,8 @@ class _Reader:
             UNSPLIT, relative.as_posix(), width, height, path=file, rewrite=rewrite,
             ignore_exif=self.ignore_exif,
             # read again when written, so that not all images are held in memory
-            read_bytes=None if file is not None else lambda: _decode(
-                json.loads(annotation.read_bytes().decode('utf-8-sig'))['imageData']))
+            read_bytes=None if file is not None else lambda: _embedded(
+                read_json(annotation)['imageData']))
 
     def _read_shapes(self, path: Path, shapes: list, reading: Reading) -> None:
         image = reading.image
@@ -232,7 +254,7 @@ class _Reader:
                     raise RecordError('broken record', 'is not an object')
                 # first, so that points and lines, which no class has, are not unknown classes
                 polygons, area = shape_polygons(shape, image.width, image.height, warn)
-                category = self.classes.index(str(shape.get('label', '')))
+                category = self.classes.index(label_of(shape))
                 duplicates.check(category, polygons, where)
                 # the parts are checked one by one, so that one bad part does not take the others
                 part = make_instance(category, polygons, where, warn, area)
@@ -249,10 +271,49 @@ class _Reader:
             key = ('alone', number) if group is None else (category, str(group))
             groups.setdefault(key, []).append(part)
         for parts in groups.values():
-            image.instances.append(parts[0] if len(parts) == 1 else make_instance(
-                parts[0].category, [ring for part in parts for ring in part.polygons],
-                ', '.join(part.where for part in parts), lambda *_: None))
-            reading.merged += len(parts) - 1
+            where = ', '.join(part.where for part in parts)
+            try:
+                image.instances.append(self._joined(
+                    parts, where, functools.partial(reading.warn, path, where)))
+            except RecordError as error:
+                reading.skip(path, where, error.kind, error.reason, len(parts))
+            else:
+                reading.merged += len(parts) - 1
+
+    def _joined(self, parts: list[SourceInstance], where: str,
+                warn: Callable[[str, str], None]) -> SourceInstance:
+        """One object of the parts of a group.
+
+        Raises:
+            RecordError: together they are too much, or their holes leave nothing.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        rings, area = [ring for part in parts for ring in part.polygons], None
+        inside = sum(map(bool, depths(rings)))
+        if inside and self.holes:
+            rings, area = cut_holes(rings)
+            warn('hole cut', f'{inside} polygons of the group lie inside another: cut out of it')
+        elif inside:
+            warn('filled hole', f'{inside} polygons of the group lie inside another and are filled '
+                 'with it; if they are holes, pass --holes')
+        return make_instance(parts[0].category, rings, where, lambda *_: None, area)
+
+
+def label_of(shape: dict[str, Any]) -> str:
+    """Label of a shape.
+
+    Raises:
+        RecordError: it is no text.
+    """
+    label = shape.get('label', '')
+    try:
+        if not isinstance(label, (str, int, float)):
+            raise RecordError('broken record', f'its label is a {type(label).__name__}, not text')
+        str(label).encode()
+    except ValueError as error:
+        raise RecordError('broken record', 'its label is no text') from error
+    return str(label).strip()
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -261,10 +322,7 @@ def _load(path: Path) -> dict[str, Any]:
     Raises:
         RecordError: it is none.
     """
-    try:
-        content = json.loads(path.read_bytes().decode('utf-8-sig'))
-    except ValueError as error:
-        raise RecordError('broken label file', f'is not JSON ({error})') from error
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
         raise RecordError('broken label file', "is not a LabelMe file: no list of 'shapes'")
     return content
@@ -296,7 +354,7 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int,
                           f'{", ".join(SUPPORTED_SHAPES)}')
     try:
         points = np.array(shape['points'], dtype=float)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordError('not a number', f'points cannot be read ({error})') from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise RecordError('odd number of coordinates', 'points are not pairs of x and y')
@@ -309,6 +367,8 @@ def shape_polygons(shape: dict[str, Any], width: int, height: int,
         raise RecordError('too few points', f'a {kind} has 2 points, not {len(points)}')
     if not np.isfinite(points).all():
         raise RecordError('not finite', 'a coordinate is not a finite number')
+    if np.abs(points).max() > MAX_COORDINATE:
+        raise RecordError('outside the image', f'a {kind} whose points lie outside every image')
     if kind == 'mask':
         return _mask_polygons(shape, points, width, height, warn)
     if kind == 'rectangle':
@@ -323,21 +383,18 @@ def _mask_polygons(shape: dict[str, Any], points: np.ndarray, width: int, height
                    warn: Callable[[str, str], None]) -> tuple[list[np.ndarray], float]:
     """Rings and area of a mask shape: a PNG whose first pixel lies at the first point."""
     try:
-        with Image.open(io.BytesIO(_decode(shape.get('mask')))) as image:
+        with decoded(from_base64(shape.get('mask'), 'its mask')) as image:
             mask = np.asarray(image.convert('L')) != 0
-    except (OSError, SyntaxError) as error:
-        raise RecordError('broken record', f'its mask cannot be decoded ({error})') from error
+    except RecordError as error:
+        raise RecordError('broken record', f'its mask: {error.reason}') from error
     left, top = np.floor(points.min(axis=0)).astype(int)
     return place_bitmap(mask, int(left), int(top), width, height, warn)
 
 
-def _decode(text: Any) -> bytes:
-    try:
-        return base64.b64decode(text, validate=False)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise RecordError('broken image', f'embedded image is not base64 ({error})') from error
+def _embedded(text: Any) -> bytes:
+    return from_base64(text, 'the embedded image')
 
 
 def _embedded_suffix(text: str) -> str:
-    with Image.open(io.BytesIO(_decode(text))) as image:
+    with decoded(_embedded(text)) as image:
         return {'JPEG': '.jpg', 'TIFF': '.tif'}.get(image.format, f'.{image.format.lower()}')

@@ -6,22 +6,19 @@ bitmaps keep their exact pixels.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
-import io
-import json
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
+
+from medseg.data.outlines import MAX_COORDINATE, is_number
 
 from .classes import ClassMap
+from .files import from_base64, inflate, is_file, read_json
 from .geometry import rectangle, subtract_holes
-from .images import read_facts
+from .images import decoded, read_facts
 from .progress import progress
 from .records import (
     IMAGE_SUFFIXES,
@@ -52,10 +49,10 @@ def meta_classes(source: Path) -> list[str]:
     """
     path = source / 'meta.json'
     try:
-        meta = json.loads(path.read_bytes().decode('utf-8-sig'))
+        meta = read_json(path)
         names = [str(item['title']) for item in meta['classes']
                  if item.get('shape', 'any') in (*SUPPORTED_GEOMETRIES, 'any')]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (RecordError, KeyError, TypeError, AttributeError) as error:
         raise ConversionError(f'{path}: no class names to be read ({error!r}); give the directory '
                               'of a Supervisely project, or --classes') from error
     if not names:
@@ -110,7 +107,7 @@ def read_supervisely(source: Path, classes: ClassMap, images_stay: bool = False,
         annotations = {path.relative_to(folder / 'ann').as_posix(): path
                        for path in sorted((folder / 'ann').rglob('*.json'))}
         images = [path for path in sorted((folder / 'img').rglob('*'))
-                  if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+                  if path.suffix.lower() in IMAGE_SUFFIXES and is_file(path)]
         for path in progress(images, f'reading {folder.name}', quiet):
             reading = Reading(subset, images=1)
             name = path.relative_to(folder / 'img')
@@ -149,12 +146,15 @@ def _load(path: Path | None, reading: Reading) -> tuple[list | None, tuple]:
     if path is None:
         return [], (None, None)
     try:
-        content = json.loads(path.read_bytes().decode('utf-8-sig'))
+        content = read_json(path)
         objects, size = content['objects'], content.get('size') or {}
         if not isinstance(objects, list):
             raise TypeError("'objects' is no list")
         stated = (size.get('width'), size.get('height'))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except RecordError as error:
+        reading.skip(path, '', error.kind, error.reason, 0)
+        return None, (None, None)
+    except (KeyError, TypeError, AttributeError) as error:
         reading.skip(path, '', 'broken label file',
                      f'is not a Supervisely annotation ({error!r})', 0)
         return None, (None, None)
@@ -245,7 +245,7 @@ def object_polygons(item: dict[str, Any], width: int, height: int,
 def _points(values: Any) -> np.ndarray:
     try:
         points = np.array(values, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RecordError('not a number', f'points cannot be read ({error})') from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise RecordError('odd number of coordinates', 'points are not pairs of x and y')
@@ -255,12 +255,15 @@ def _points(values: Any) -> np.ndarray:
 def _bitmap(content: Any) -> tuple[np.ndarray, int, int]:
     """Mask, column and row of its first pixel."""
     try:
-        left, top = (int(value) for value in content['origin'])
-        data = zlib.decompress(base64.b64decode(content['data'], validate=True))
-        with Image.open(io.BytesIO(data)) as image:
+        left, top = content['origin']
+        if not all(is_number(value) and abs(value) <= MAX_COORDINATE for value in (left, top)):
+            raise RecordError('broken record', 'its origin is no place in an image')
+        with decoded(inflate(from_base64(content['data'], 'its bitmap'))) as image:
+            left, top = int(left), int(top)
             if image.mode in {'RGBA', 'LA'} or 'transparency' in image.info:
                 return np.asarray(image.convert('RGBA'))[..., 3] != 0, left, top
             return np.asarray(image.convert('L')) != 0, left, top
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error, OSError,
-            SyntaxError) as error:
-        raise RecordError('broken record', f'its bitmap cannot be decoded ({error!r})') from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError('broken record', f'its bitmap cannot be read ({error!r})') from error
+    except RecordError as error:
+        raise RecordError('broken record', f'its bitmap: {error.reason}') from error

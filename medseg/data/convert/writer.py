@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from medseg.data.coco_rules import name_fault
 from medseg.io import write_json
 
 from .conversion_report import ConversionReport
@@ -104,6 +105,16 @@ def coco_dict(images: Sequence[SourceImage], names: Sequence[str]) -> dict[str, 
     return content
 
 
+def _refuse_name(reading: Reading) -> None:
+    """Takes the image out of a reading whose name no COCO file can hold."""
+    image = reading.image
+    fault = name_fault(image.file_name) if image is not None else None
+    if fault is not None:
+        lost = len(image.instances) + reading.merged
+        reading.image, reading.merged = None, 0
+        reading.skip(image.path or image.file_name, '', *fault, lost)
+
+
 def convert(readings: Iterable[Reading], names: Sequence[str], report: ConversionReport,
             out: Path, mode: str = 'copy', strict: bool = False, skip_unknown: bool = False,
             overwrite: bool = False, prefixes: dict[str, Path] | None = None, quiet: bool = False
@@ -135,6 +146,7 @@ def convert(readings: Iterable[Reading], names: Sequence[str], report: Conversio
     subsets: dict[str, list[SourceImage]] = defaultdict(list)
     taken: dict[tuple[str, str], SourceImage] = {}
     for reading in readings:
+        _refuse_name(reading)
         report.add(reading)
         image = reading.image
         if image is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .classes import load_mapping
+from .files import is_dir, is_file, read_text
 from .records import IMAGE_SUFFIXES, SUBSET_NAMES, UNSPLIT, ConversionError
 
 YAML_NAMES = ('data.yaml', 'data.yml', 'dataset.yaml')
@@ -117,7 +118,11 @@ def _from_yaml(path: Path) -> list[YoloFolder]:
     found = []
     for key, subset in SUBSET_NAMES.items():
         given = content.get(key) or []
+        if not isinstance(given, (str, list)):
+            raise ConversionError(f'{path}: {key!r} is neither a folder nor a list of them')
         for item in [given] if isinstance(given, str) else given:
+            if not isinstance(item, str):
+                raise ConversionError(f'{path}: {key!r} holds what is no path')
             place = _resolve(path, content.get('path', ''), item, key)
             if place.is_dir():
                 found.append(YoloFolder(subset, place, _label_folder(place)))
@@ -143,7 +148,7 @@ def _resolve(path: Path, root: str, item: object, key: str) -> Path:
     if text.startswith('../'):
         places += [below / text[3:], path.parent / text[3:]]
     for place in places:
-        if place.is_dir() or (place.is_file() and place.suffix.lower() == '.txt'):
+        if is_dir(place) or (is_file(place) and place.suffix.lower() == '.txt'):
             return place.resolve()
     raise ConversionError(f'{path}: {key}: {text}: no such folder or list of images; looked for '
                           f'{" and ".join(str(place) for place in dict.fromkeys(places))}')
@@ -156,12 +161,12 @@ def _listed(path: Path) -> list[Path]:
         ConversionError: it lists none, or one that is not there.
     """
     files = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         name = Path(line.strip())
         places = [name] if name.is_absolute() else [path.parent / name, path.parent.parent / name]
-        file = next((place for place in places if place.is_file()), None)
+        file = next((place for place in places if is_file(place)), None)
         if file is None or file.suffix.lower() not in IMAGE_SUFFIXES:
             raise ConversionError(f'{path}: line {number}: {name} is no image that is there')
         files.append(file.resolve())

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from medseg.data.outlines import MAX_POINTS
+
+from .files import files_below, is_file, read_bytes
 from .images import read_facts
 from .progress import progress
 from .records import IMAGE_SUFFIXES, UNKNOWN_CLASS, UNSPLIT, Reading, RecordError, SourceImage
@@ -37,6 +40,8 @@ def parse_line(text: str, class_count: int) -> tuple[int, np.ndarray]:
         RecordError: the line is not a polygon of a known class.
     """
     tokens = text.split()
+    if len(tokens) > 2 * MAX_POINTS + 1:
+        raise RecordError('too many points', f'more than {MAX_POINTS} points')
     try:
         numbers = [float(token) for token in tokens]
     except ValueError as error:
@@ -87,44 +92,45 @@ def _strays(source: Path, folders: Sequence[YoloFolder]) -> Iterator[Reading]:
     """Images and labels beside the folders of the split, which would be lost silently."""
     known = {folder.images for folder in folders} | {folder.labels for folder in folders}
     for parent, suffixes in ((source / 'images', IMAGE_SUFFIXES), (source / 'labels', {'.txt'})):
-        for path in sorted(parent.rglob('*')) if parent.is_dir() else ():
-            if path.suffix.lower() not in suffixes or known.intersection(path.parents):
+        for path in files_below(parent, suffixes) if parent.is_dir() else ():
+            if known.intersection(path.parents):
                 continue
             is_label = '.txt' in suffixes
-            lines = len(_lines(path.read_bytes().decode('utf-8', 'replace'))) if is_label else 0
-            stray = Reading(UNSPLIT, images=int(not is_label), records=lines)
-            stray.skip(path, '', 'outside the split',
-                       'lies in no train, val or test folder; move it into one', lines)
+            stray = Reading(UNSPLIT, images=int(not is_label))
+            try:
+                if is_label:
+                    _read_lines(path, stray)
+                raise RecordError('outside the split',
+                                  'lies in no train, val or test folder; move it into one')
+            except RecordError as error:
+                stray.skip(path, '', error.kind, error.reason, stray.records)
             yield stray
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Numbered lines that hold something."""
-    return [(number, line) for number, line in enumerate(text.splitlines(), start=1)
-            if line.strip()]
 
 
 def _read_folder(folder: YoloFolder, numbers: Sequence[int], images_stay: bool, unlabelled: str,
                  quiet: bool) -> Iterator[Reading]:
     images: dict[Path, list[Path]] = defaultdict(list)
-    for path in sorted(folder.files or folder.images.rglob('*')):
-        if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+    for path in sorted(folder.files or files_below(folder.images, IMAGE_SUFFIXES)):
+        if is_file(path) and path.suffix.lower() in IMAGE_SUFFIXES:
             images[path.relative_to(folder.images).with_suffix('')].append(path)
     labels = {path.relative_to(folder.labels).with_suffix(''): path
               for path in sorted(folder.labels.rglob('*.txt'))
               # Ultralytics and LabelImg leave the list of classes among the labels
               if path.name != 'classes.txt'}
     for stem in sorted(labels.keys() - images.keys() if folder.files is None else ()):
-        lines = _read_lines(labels[stem])
-        reading = Reading(folder.subset, records=len(lines))
-        reading.skip(labels[stem], '', 'missing image',
-                     f'no image {folder.images / stem}.* for this label file', len(lines))
+        reading = Reading(folder.subset)
+        try:
+            _read_lines(labels[stem], reading)
+            raise RecordError('missing image',
+                              f'no image {folder.images / stem}.* for this label file')
+        except RecordError as error:
+            reading.skip(labels[stem], '', error.kind, error.reason, reading.records)
         yield reading
     for stem, paths in progress(sorted(images.items()), f'reading {folder.subset}', quiet):
         label = labels.get(stem)
-        lines = _read_lines(label) if label else []
-        reading = Reading(folder.subset, images=len(paths), records=len(lines))
+        reading = Reading(folder.subset, images=len(paths))
         try:
+            lines = _read_lines(label, reading) if label else []
             if len(paths) > 1:
                 # one label file cannot belong to two images, and nothing tells which is meant
                 raise RecordError('duplicate image name',
@@ -137,7 +143,7 @@ def _read_folder(folder: YoloFolder, numbers: Sequence[int], images_stay: bool, 
             reading.image = _describe(folder, paths[0], images_stay, reading)
         except RecordError as error:
             reading.skip((label or paths[0]) if len(paths) > 1 else paths[0], '', error.kind,
-                         error.reason, len(lines))
+                         error.reason, reading.records)
         else:
             _read_records(reading, label, lines, numbers)
         yield reading
@@ -163,10 +169,18 @@ def _describe(folder: YoloFolder, path: Path, images_stay: bool, reading: Readin
                        width, height, path=path, rewrite=rewrite)
 
 
-def _read_lines(label: Path) -> list[tuple[int, str]]:
-    """Numbered lines of a label file that hold something."""
+def _read_lines(label: Path, reading: Reading) -> list[tuple[int, str]]:
+    """Numbered lines of a label file that hold something; counted as records.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
     # bytes that are no text end up in a line that cannot be parsed, and is listed as such
-    return _lines(label.read_bytes().decode('utf-8-sig', 'replace'))
+    text = read_bytes(label).decode('utf-8-sig', 'replace')
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1)
+             if line.strip()]
+    reading.records += len(lines)
+    return lines
 
 
 def _read_records(reading: Reading, label: Path | None, lines: Sequence[tuple[int, str]],
