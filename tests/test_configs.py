@@ -41,7 +41,9 @@ def test_builds(path):
             TRANSFORMS.build(transform)
     num_classes = len(DATASETS.get(dataset.type).METAINFO['classes'])
     found = list(class_counts(config.model))
-    assert found and set(found) == {num_classes}
+    # A distiller learns features and knows no classes; its teacher may.
+    assert found or config.model.type == 'FeatureDistiller'
+    assert set(found) <= {num_classes}
     assert METRICS.get(config.val_evaluator.type) is not None
 
 
