@@ -18,8 +18,8 @@ BACKENDS = {'numpy', 'cv2', 'onnxruntime', 'openvino', 'imageio_ffmpeg'}
 GROUND = {'medseg', 'medseg.errors', 'medseg.io'}
 #: Parts of the library by floor; a part imports its own floor's lower neighbours and below.
 FLOORS = (
-    {'errors'}, {'io'}, {'tables', 'runtime'}, {'live', 'data'}, {'metrics', 'models', 'configs'},
-    {'engine', 'cli'}, {'deploy', 'benchmark'})
+    {'errors', 'paths'}, {'io'}, {'tables', 'runtime'}, {'live', 'data'},
+    {'metrics', 'models', 'configs'}, {'engine', 'cli'}, {'deploy', 'benchmark'})
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.utils import import_modules_from_strings
 from rich.console import Console
 from rich.table import Table
 
@@ -27,17 +28,21 @@ from medseg.benchmark.accuracy import join_results
 from medseg.benchmark.html import html
 from medseg.benchmark.measurements import MEASURES, Options, Session
 from medseg.benchmark.model_lists import Entry, entries
-from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.benchmark.plots import draw
+from medseg.benchmark.references import TABLES
 from medseg.cli import check_data, load_config, reports_user_errors
 from medseg.configs import adapt_config
 from medseg.engine import compat
 from medseg.engine.work_dir import only_one
 from medseg.errors import UserError
 from medseg.io import write_json, write_text
+from medseg.paths import shipped_root
 from medseg.tables import fill
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
+CONFIGS = shipped_root() / 'configs' / '_base_'
+#: Modules that register what papers print.
+REFERENCES = ('projects.lmsfa.paper', 'projects.hrmedseg.paper')
+import_modules_from_strings(list(REFERENCES))
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -46,7 +51,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='*', metavar='CONFIG [CHECKPOINT]',
                         help='configs, each followed by its checkpoint (.pth) if there is one')
-    parser.add_argument('--suite', choices=sorted(PAPER_TABLES),
+    parser.add_argument('--suite', choices=sorted(TABLES),
                         help="the models of one of the paper's tables, beside those named")
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'),
                         help='folder of everything that is written (default: %(default)s)')
@@ -205,7 +210,7 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
         iterations=args.iterations, warm_up=args.warm_up, batch=args.batch,
         measures=tuple(measures), data=args.data, data_root=args.data_root,
         eval_size=args.eval_size, num_workers=args.num_workers, timeout=args.timeout,
-        cfg_options=args.cfg_options or {})
+        cfg_options=args.cfg_options or {}, references=REFERENCES)
     session = Session(list(models), options, say)
     rows = session.run()
     own = [args.out / 'results.json'] if (args.out / 'results.json').is_file() else []
@@ -214,7 +219,7 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
     settings = dict(size=args.size, batch=args.batch, fuse=args.fuse, rounds=args.rounds,
                     iterations=args.iterations, warm_up=args.warm_up,
                     precisions=options.precisions, suite=args.suite)
-    title = args.title or (PAPER_TABLES[args.suite].title if args.suite else 'Benchmark')
+    title = args.title or (TABLES[args.suite].title if args.suite else 'Benchmark')
     content = report.document(rows, session.machine, settings, title, missing)
     write_text(args.out / 'report.md', report.markdown(content))
     write_text(args.out / 'report.csv', report.flat_csv(content))

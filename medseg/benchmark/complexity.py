@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 import torch
 from mmdet.models.detectors.single_stage_instance_seg import SingleStageInstanceSegmentor
+from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from medseg.engine.building import data_sample
+from medseg.engine.building import build_model, data_sample
 from medseg.engine.fuse import fuse_model
+
+from .references import convention_of
 
 
 @dataclass(frozen=True)
@@ -124,3 +127,26 @@ def _by_module(model: nn.Module, counts: dict[str, int]) -> dict[str, tuple[int,
             name = name.rpartition('.')[0]
     return {name: (sum(p.numel() for p in module.parameters()), totals[name])
             for name, module in model.named_modules() if totals.get(name)}
+
+
+def complexity(config: Config, size: int) -> dict:
+    """Parameters and operations of a model, as trained and fused.
+
+    Args:
+        config (Config): The model's config.
+        size (int): Side of the square input in pixels.
+
+    Returns:
+        dict: ``parameters``, ``macs``, ``flops``, ``fused_parameters``, ``fused_flops`` and, where
+        a publication's way of counting is registered (:mod:`.references`), ``paper_gflops`` and
+        ``paper_convention``.
+    """
+    model = build_model(config)
+    plain = count(model, size, size)
+    convention = convention_of(config.model.type.split('.')[-1])
+    theirs = {} if convention is None else dict(
+        paper_gflops=convention.operations(model, convention.height, convention.width) / 1e9,
+        paper_convention=convention.text)
+    fused = count(model, size, size, fuse=True)
+    return dict(parameters=plain.parameters, macs=plain.macs, flops=plain.flops,
+                fused_parameters=fused.parameters, fused_flops=fused.flops, **theirs)

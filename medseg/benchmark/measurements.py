@@ -44,6 +44,7 @@ class Options:
         num_workers (int): Loader processes of the test.
         timeout (float): Seconds that one measurement may take.
         cfg_options (dict): Override settings of every config.
+        references (tuple[str, ...]): Modules that register :mod:`.references`.
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Options:
     num_workers: int = 2
     timeout: float = 1800
     cfg_options: dict[str, Any] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
 
 
 class Session:
@@ -84,7 +86,7 @@ class Session:
                      for e in entries]
         self.made = 0
         self._configs: dict[str, tuple[Path, dict[str, Any]]] = {}
-        self._worker = Worker(options.timeout)
+        self._worker = Worker(options.timeout, options.references)
 
     def run(self) -> list[dict[str, Any]]:
         """Measure what is missing.
@@ -186,7 +188,7 @@ class Session:
 
     def _fresh(self, **request: Any) -> dict:
         """Ask a process of its own."""
-        worker = Worker(self.options.timeout)
+        worker = Worker(self.options.timeout, self.options.references)
         try:
             return worker.ask(**request)
         finally:

@@ -1,4 +1,4 @@
-"""Which models are compared: lists from the command line, or the paper's tables."""
+"""Which models are compared: lists from the command line, or tables of publications."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg.errors import UserError
+from medseg.paths import shipped_root
 
-from .paper_tables import PAPER_TABLES
-
-ROOT = Path(__file__).resolve().parents[2]
+from .references import TABLES, printed
 
 
 @dataclass(frozen=True)
@@ -18,10 +17,11 @@ class Entry:
 
     Attributes:
         name (str): Unique; label of the row and part of file names.
-        title (str): What the paper calls it, or ``name``.
+        title (str): What the table calls it, or ``name``.
         config (str): Path of its config.
         checkpoint (str | None): Its weights.
-        paper (dict[str, float]): What the paper prints, in the paper's units.
+        paper (dict[str, float]): What is printed about it, in the units of
+            :data:`.references.VALUE_UNITS`.
         note (str): What a reader must know.
     """
 
@@ -50,19 +50,6 @@ def pair_up(words: Sequence[str]) -> list[tuple[str, str | None]]:
     return models
 
 
-def _paper_rows(config: str) -> tuple[dict[str, float], str]:
-    """What the paper prints about a config, over all its tables; Table V's, where two differ."""
-    values: dict[str, float] = {}
-    notes: list[str] = []
-    for key in ('table4', 'table2', 'table5'):
-        for row in PAPER_TABLES[key].rows:
-            if row.config and Path(row.config).name == Path(config).name:
-                values.update(row.values)
-                if row.note and key == 'table5':
-                    notes = [row.note]
-    return values, ' '.join(notes)
-
-
 def entries(words: Sequence[str], suite: str | None = None) -> tuple[list[Entry], list[str]]:
     """Models named on the command line, and those of a suite before them.
 
@@ -70,10 +57,10 @@ def entries(words: Sequence[str], suite: str | None = None) -> tuple[list[Entry]
 
     Args:
         words (Sequence[str]): Configs, each perhaps followed by its checkpoint.
-        suite (str, optional): Key of ``PAPER_TABLES``.
+        suite (str, optional): Key of :data:`.references.TABLES`.
 
     Returns:
-        tuple[list[Entry], list[str]]: The models, and rows of the paper without a config here.
+        tuple[list[Entry], list[str]]: The models, and rows of the suite without a config here.
 
     Raises:
         UserError: Nothing to compare, or words in the wrong order.
@@ -81,11 +68,11 @@ def entries(words: Sequence[str], suite: str | None = None) -> tuple[list[Entry]
     named, found, missing = pair_up(words), [], []
     if suite is not None:
         given = {Path(config).name: checkpoint for config, checkpoint in named}
-        for row in PAPER_TABLES[suite].rows:
+        for row in TABLES[suite].rows:
             if row.config is None:
                 missing.append(f'{row.name}: {row.note}'.rstrip(': '))
                 continue
-            path = ROOT / row.config
+            path = shipped_root() / row.config
             config = row.config if Path(row.config).is_file() else str(path)
             found.append(Entry(Path(config).stem, row.name, config,
                                given.get(path.name), dict(row.values), row.note))
@@ -93,7 +80,7 @@ def entries(words: Sequence[str], suite: str | None = None) -> tuple[list[Entry]
         named = [(c, k) for c, k in named if Path(c).name not in listed]
     for config, checkpoint in named:
         stem = Path(config).stem
-        values, note = _paper_rows(config)
+        values, note = printed(Path(config).name)
         found.append(Entry(stem, stem, config, checkpoint, values, note))
     if not found:
         raise UserError('name at least one config, or a --suite')

@@ -179,11 +179,12 @@ def conditions(report: dict[str, Any]) -> list[str]:
     lines = [f'Machine {m["host"]}: {place}; {m["system"]}; Python {m["python"]}, PyTorch '
              f'{m["torch"]}, mmengine {m["mmengine"]}, mmcv {m["mmcv"]}, mmdet {m["mmdet"]}.']
     if any(row.get('complexity') for row in report['rows']):
-        lines.append('FLOPs are 2 × MACs of convolutions, linear layers and matrix products. The '
-                     "paper's own conventions differ by model: "
-                     + '; '.join(sorted({row['complexity']['paper_convention']
-                                         for row in report['rows'] if row.get('complexity')}))
-                     + '.')
+        line = 'FLOPs are 2 × MACs of convolutions, linear layers and matrix products.'
+        theirs = {(row.get('complexity') or {}).get('paper_convention')
+                  for row in report['rows']} - {None}
+        if theirs:
+            line += f" The paper's own conventions differ by model: {'; '.join(sorted(theirs))}."
+        lines.append(line)
     timed = next((t for row in report['rows'] for t in (row.get('latency') or {}).values()), None)
     if timed:
         form = 'in inference form (fused)' if s['fuse'] else 'as trained (not fused)'

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medseg.io import read_json, write_json
+from medseg.paths import shipped_root
 
-_MEASURING = ('complexity', 'flop_conventions', 'inputs', 'latency', 'memory', 'paper_flops')
+_MEASURING = ('complexity', 'inputs', 'latency', 'memory', 'references', 'thop_convention')
 
 
 def file_hash(path: str | Path | None) -> str | None:
@@ -27,8 +28,7 @@ def code_hash() -> str:
 
     A measurement of other code is another measurement.
     """
-    package = Path(__file__).resolve().parents[1]
-    projects = package.parent / 'projects'
+    package, projects = Path(__file__).resolve().parents[1], shipped_root() / 'projects'
     digest = hashlib.sha256()
     for path in sorted([*(package / 'models').rglob('*.py'), *projects.rglob('*.py'),
                         *(package / 'benchmark' / f'{name}.py' for name in _MEASURING)]):

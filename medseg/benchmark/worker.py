@@ -7,16 +7,18 @@ import signal
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
 
 from medseg.engine import compat
 
-from .flop_conventions import complexity
+from .complexity import complexity
 from .latency import NotSupported, time_model
 from .memory import inference_memory, training_memory
 
@@ -54,12 +56,13 @@ def answer(request: dict[str, Any], time_limit: float | None = None) -> dict[str
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _start(log: str) -> None:
+def _start(log: str, modules: Sequence[str]) -> None:
     """Prepare a fresh process; whatever the models print goes to the log."""
     file = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
     compat.setup()
+    import_modules_from_strings(list(modules))
 
 
 class Worker:
@@ -67,10 +70,12 @@ class Worker:
 
     Args:
         timeout (float): Seconds that one request may take.
+        modules (Sequence[str]): Imported in the process first, such as those that register
+            :mod:`.references`.
     """
 
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, timeout: float, modules: Sequence[str] = ()) -> None:
+        self.timeout, self.modules = timeout, tuple(modules)
         self._pool: ProcessPoolExecutor | None = None
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Worker:
             handle, self._log = tempfile.mkstemp(prefix='medseg-worker-', suffix='.log')
             os.close(handle)
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _start,
-                                             (self._log,))
+                                             (self._log, self.modules))
         start = time.monotonic()
         try:
             return self._pool.submit(answer, request, self.timeout).result()

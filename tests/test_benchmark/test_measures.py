@@ -1,4 +1,4 @@
-"""Percentiles, split times, memory, cached results: on numbers and models that can be checked by hand."""
+"""Percentiles, split times, memory, cached results: numbers that can be checked by hand."""
 import time
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from medseg.benchmark import machine
-from medseg.benchmark.flop_conventions import complexity
+from medseg.benchmark.complexity import complexity
 from medseg.benchmark.latency import (
     NotSupported,
     Stopwatch,
@@ -22,6 +22,7 @@ from medseg.benchmark.memory import MIB, PeakMemory, training_memory
 from medseg.benchmark.result_cache import ResultCache, file_hash
 from medseg.benchmark.worker import Worker
 from medseg.configs import adapt_config
+from projects.lmsfa import paper  # noqa: F401  (registers how it counts)
 
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 

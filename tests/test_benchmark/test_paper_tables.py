@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from medseg.benchmark.complexity import Complexity
-from medseg.benchmark.paper_flops import paper_flops
-from medseg.benchmark.paper_tables import PAPER_TABLES, VALUE_UNITS
+from medseg.benchmark.references import VALUE_UNITS, convention_of, printed, register_tables
+from projects.lmsfa.paper import PAPER_TABLES, paper_flops
 
 ROWS = [(name, row) for name, table in PAPER_TABLES.items() for row in table.rows]
 
@@ -72,3 +72,22 @@ def test_surplus_of_the_prototypes_is_that_of_the_docs(build_model):
     surplus = paper_flops(model, counts) - counts.flops
     assert surplus == 2 * 3 * 20 * 20 * 64 * 64 * 4
     assert surplus * 16 / 1e9 == pytest.approx(0.629, abs=5e-4)
+
+
+def test_what_the_tables_print_about_a_config():
+    """The later table counts: Table IV prints 189.3 FPS, Table V 191.7 for the same model."""
+    values, note = printed('lmsfa-n_1xb8-300e_peld.py')
+    assert values['fps'] == 191.7 and values['mask_precision'] == 78.9
+    assert 'Table IV prints 189.3' in note
+    assert printed('other.py') == ({}, '')
+
+
+def test_a_convention_for_every_detector():
+    assert convention_of('YOLACT').text == 'MACs at 550x550'
+    assert convention_of('MaskRCNN').height == 800
+
+
+def test_a_table_is_registered_once():
+    register_tables(PAPER_TABLES)  # the same again changes nothing
+    with pytest.raises(ValueError, match="'table5' is registered twice"):
+        register_tables({'table5': PAPER_TABLES['table4']})

@@ -10,11 +10,11 @@ from medseg.benchmark.accuracy import figures, join_results
 from medseg.benchmark.curves import training_curves
 from medseg.benchmark.html import html
 from medseg.benchmark.model_lists import entries
-from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.benchmark.plots import PLOTS, draw
 from medseg.benchmark.report import SCHEMA, docs_table, document, flat_csv, markdown
 from medseg.errors import UserError
 from medseg.tables import fill
+from projects.lmsfa.paper import PAPER_TABLES
 
 MACHINE = dict(host='h', system='s', cpu='c', cores=2, threads=1, device='cpu', gpu=None,
                cuda=None, python='3', torch='2', mmengine='0', mmcv='2', mmdet='3')

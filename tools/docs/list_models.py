@@ -23,12 +23,12 @@ from rich.progress import track
 from torch import nn
 
 from medseg.benchmark.complexity import count
-from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
 from medseg.engine.building import build_model
 from medseg.errors import UserError
 from medseg.tables import fill, markdown
+from projects.lmsfa.paper import PAPER_TABLES
 
 TITLE_NUMBERS = re.compile(r'Tables? ([IVX]+(?:(?:, | and )[IVX]+)*)')
 

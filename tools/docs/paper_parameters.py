@@ -1,7 +1,7 @@
 """Parameters and FLOPs of every row of the paper's Tables V to VIII beside the printed figures.
 
 Counted at 640x640 with four classes. The paper's own count of FLOPs takes a transposed convolution
-stride^2 times (see medseg/benchmark/paper_flops.py); the difference is that count's.
+stride^2 times (see projects/lmsfa/paper/flops.py); the difference is that count's.
 
 examples:
   python tools/docs/paper_parameters.py
@@ -17,13 +17,12 @@ from rich.console import Console
 from rich.progress import track
 
 from medseg.benchmark.complexity import count
-from medseg.benchmark.paper_flops import paper_flops
-from medseg.benchmark.paper_tables import PAPER_TABLES, PaperRow
 from medseg.cli import load_config, reports_user_errors
 from medseg.engine import compat
 from medseg.engine.building import build_model
 from medseg.io import write_json
 from medseg.tables import fill, markdown, require_place
+from projects.lmsfa.paper import PAPER_TABLES, PaperRow, paper_flops
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ('table5', 'table6', 'table7', 'table8')

@@ -14,10 +14,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from medseg.benchmark.paper_tables import PAPER_TABLES
 from medseg.cli import reports_user_errors
 from medseg.io import read_json
 from medseg.tables import fill, markdown
+from projects.lmsfa.paper import PAPER_TABLES
 
 #: The paper's figures for the configs of its ablation.
 PAPER = {Path(row.config).stem: row.values

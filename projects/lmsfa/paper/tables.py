@@ -5,50 +5,12 @@ row is taken to be where the text is silent, stands in its note.
 
 The paper's parameters are those of the model with its BatchNorms merged, cut off after one digit
 and not rounded: 3.259 M is printed as 3.2. So even an exact rebuild may differ by up to 4 %. How
-its FLOPs are counted is in ``paper_flops.py``.
+its FLOPs are counted is in ``flops.py``.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-#: Every key that :attr:`PaperRow.values` may have, with its unit.
-VALUE_UNITS = {
-    'params_m': 'million', 'gflops': '10^9', 'fps': 'images/s', 'box_precision': '%',
-    'box_recall': '%', 'box_map50': '%', 'box_map': '%', 'mask_precision': '%',
-    'mask_recall': '%', 'mask_map50': '%', 'mask_map': '%',
-}
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """One row of a table.
-
-    Args:
-        name (str): The row's label in the paper.
-        config (str, optional): Config of this model here, relative to the repository's root; None
-            where there is none.
-        values (dict[str, float]): What the paper prints, by the keys of :data:`VALUE_UNITS`; empty
-            for a variant that the paper describes but does not measure.
-        note (str): What a reader of the comparison has to know.
-    """
-
-    name: str
-    config: str | None
-    values: dict[str, float] = field(default_factory=dict)
-    note: str = ''
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table of the paper.
-
-    Args:
-        title (str): What the table compares.
-        rows (tuple[PaperRow, ...]): Its rows, in the paper's order.
-    """
-
-    title: str
-    rows: tuple[PaperRow, ...]
+from medseg.benchmark.references import ReferenceRow as PaperRow
+from medseg.benchmark.references import ReferenceTable as PaperTable
 
 
 def _complexity(params_m: float, gflops: float, fps: float) -> dict[str, float]:

@@ -1,0 +1,11 @@
+"""The paper's tables and its ways of counting; importing this registers both for benchmarks."""
+from medseg.benchmark.references import register_convention, register_tables
+
+from .flops import CONVENTIONS, paper_flops
+from .tables import PAPER_TABLES, PaperRow
+
+register_tables(PAPER_TABLES)
+for detector, convention in CONVENTIONS.items():
+    register_convention(detector, convention)
+
+__all__ = ['PAPER_TABLES', 'PaperRow', 'paper_flops']
