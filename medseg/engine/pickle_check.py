@@ -312,5 +312,5 @@ def examine(stream: BinaryIO, contents: Contents, stubs: bool = False) -> Any:
     except PickleError:
         raise
     except (LookupError, ValueError, AttributeError, OverflowError) as error:
-        raise PickleError(f'it is damaged ({type(error).__name__}: '
+        raise PickleError(f'its pickle cannot be followed ({type(error).__name__}: '
                           f'{str(error)[:120] or "no value"})') from error
