@@ -45,10 +45,12 @@ class CarefulRunner(Runner):
             checkpoint = {'state_dict': weights_of(checkpoint, filename), 'meta': {}}
         if self._train_loop is not None:
             self._compare_classes(checkpoint, filename)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
+        if self._resume:  # weight averaging takes its part in a hook, and would fail there
+            load_weights(model, checkpoint, filename)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         partial = bool(self.cfg.get('partial_start')) and not self._resume
         fit = load_weights(model, checkpoint, filename, partial)
         self._has_loaded = True

@@ -1,9 +1,11 @@
 """Checkpoints that must not be used, by every way in: refused with a sentence, and nothing runs."""
 import os
+import re
 
 import pytest
 import torch
 from hostile_checkpoints import Call, saved
+from tool_runs import run_tool
 
 from medseg.benchmark.worker import answer
 from medseg.engine.checkpoint import read_checkpoint, save_checkpoint
@@ -66,7 +68,6 @@ def checkpoint(trained, tmp_path_factory):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('way', WAYS)
 def test_refused(way, kind, checkpoint, error_of, tiny_config, tmp_path):
-    import re
     path, trap = checkpoint(kind)
     image = next((tiny_config.parent / 'data' / 'images').glob('*.png'))
     if way == 'latency':
@@ -85,7 +86,6 @@ def test_refused(way, kind, checkpoint, error_of, tiny_config, tmp_path):
 
 def test_a_part_is_loaded_when_asked_for(checkpoint, tiny_config, tmp_path):
     """Only then, and the log lists what was and was not loaded."""
-    from tool_runs import run_tool
     path, _ = checkpoint('other classes')
     result = run_tool('tools/train.py', tiny_config, '--work-dir', tmp_path, '--partial-weights',
                       '--cfg-options', f'load_from={path}', 'train_cfg.max_epochs=1')
