@@ -2,39 +2,19 @@
 
 The imports are read from the source, those inside functions too, so nothing has to be installed.
 """
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tool_runs import ROOT, load_tool
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path for folder in ('medseg', 'projects', 'tools')
                for path in (ROOT / folder).rglob('*.py'))
 #: What the runtime may import beside the standard library and the ground.
 BACKENDS = {'numpy', 'cv2', 'onnxruntime', 'openvino', 'imageio_ffmpeg'}
 GROUND = {'medseg', 'medseg.errors', 'medseg.io'}
-#: Parts of the library by floor; a part imports its own floor's lower neighbours and below.
-FLOORS = (
-    {'errors', 'paths'}, {'io'}, {'tables', 'runtime'}, {'live', 'data'},
-    {'metrics', 'models', 'configs'}, {'engine', 'cli'}, {'deploy', 'benchmark'})
-FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
-
-
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and full dotted name of everything a file imports."""
-    package = path.relative_to(ROOT).with_suffix('').parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = list(package[:len(package) - node.level + 1]) if node.level else []
-            name = '.'.join([*base, *([node.module] if node.module else [])])
-            yield node.lineno, name
-            if name in ('medseg', 'projects') or node.module is None:
-                yield from ((node.lineno, f'{name}.{alias.name}') for alias in node.names)
+TOOL = load_tool('tools/docs/draw_architecture.py')
+FLOOR = {part: floor for floor, parts in enumerate(TOOL.FLOORS) for part in parts}
 
 
 def wrong(path: str, name: str) -> str | None:
@@ -61,7 +41,7 @@ def wrong(path: str, name: str) -> str | None:
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_arrows(path):
     relative = path.relative_to(ROOT).as_posix()
-    faults = [f'{relative}:{line}: {name}: {reason}' for line, name in imports(path)
+    faults = [f'{relative}:{line}: {name}: {reason}' for line, name in TOOL.imports(path)
               if (reason := wrong(relative, name))]
     assert not faults, '\n'.join(faults)
 
@@ -105,3 +85,19 @@ def test_the_runtime_is_light(code):
 def test_converters_and_generators_need_no_torch():
     code = 'import medseg.data.convert.labelme_reader, projects.lmsfa.datasets.synpeld'
     assert not loaded_by(code) & {'torch', 'mmengine', 'mmdet'}
+
+
+def test_the_picture_shows_every_part(tmp_path):
+    """Both what the tool draws today and the picture in the documents."""
+    assert TOOL.main(['--out', str(tmp_path / 'a.svg')]) == 0
+    for path in (tmp_path / 'a.svg', ROOT / 'docs/images/architecture.svg'):
+        text = path.read_text(encoding='utf-8')
+        missing = [part for part in TOOL.part_arrows()
+                   if part.removeprefix('medseg.') not in TOOL.GROUND
+                   and f'>{part.removeprefix("medseg.")}</text>' not in text]
+        assert not missing, f'{path}: make it again with tools/docs/draw_architecture.py'
+
+
+def test_arrows_that_follow_from_others_are_left_out():
+    arrows = {'a': {'b', 'c'}, 'b': {'c'}, 'c': set()}
+    assert TOOL.reduced(arrows) == {'a': {'b'}, 'b': {'c'}, 'c': set()}
