@@ -25,6 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.runtime.session import (
     BACKENDS,
@@ -234,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(args.json, report, indent=1)
         if args.docs:
             fill(args.docs, args.table, text)
-    except ValueError as error:  # ModelError among them
+    except (UserError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0
