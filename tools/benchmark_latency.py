@@ -25,7 +25,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.runtime.session import (
     BACKENDS,
@@ -235,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(args.json, report, indent=1)
         if args.docs:
             fill(args.docs, args.table, text)
-    except (UserError, ValueError) as error:
+    except ValueError as error:  # ModelError among them
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0

@@ -1,1 +1,0 @@
-"""Data sets of HRMedSeg's own comparisons."""
