@@ -1,11 +1,12 @@
 """The report as one HTML file that opens without a network: tables that sort, plots inside."""
 from __future__ import annotations
 
-import re
-from html import escape
+import base64
 from typing import Any
 
-from .report import Column, columns, conditions, notes
+from jinja2 import Environment, StrictUndefined
+
+from .report import columns, conditions, notes
 
 STYLE = '''
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1200px;margin:2em auto;padding:0 1em}
@@ -19,7 +20,7 @@ th button:focus-visible{outline:2px solid #4477aa}
 th[aria-sort=ascending] button::after{content:" \\2191"}
 th[aria-sort=descending] button::after{content:" \\2193"}
 tr.failed td{background:#fde8e8}
-svg{max-width:100%;height:auto}
+img{max-width:100%;height:auto}
 '''
 SCRIPT = '''
 for (const th of document.querySelectorAll("th")) th.querySelector("button").onclick = () => {
@@ -39,27 +40,45 @@ for (const th of document.querySelectorAll("th")) th.querySelector("button").onc
 '''
 
 
-def _cell(column: Column, row: dict[str, Any]) -> str:
-    value = column.value(row)
-    raw = '' if value is None else str(value)
-    return f'<td data-value="{escape(raw)}">{escape(column.text(row))}</td>'
-
-
-def _table(report: dict[str, Any], table: list[Column]) -> str:
-    head = ''.join(f'<th scope="col"><button>{escape(c.title)}</button></th>' for c in table)
-    body = ''.join(f'<tr{" class=failed" if row["errors"] else ""}>'
-                   + ''.join(_cell(c, row) for c in table) + '</tr>\n' for row in report['rows'])
-    return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>'
-            '</table></div>')
-
-
-def _own_ids(svg: str, number: int) -> str:
-    """Ids that no other plot of the page has, and no addresses of XML names, which HTML ignores."""
-    svg = re.sub(r'\s(?:xmlns(?::\w+)?)="[^"]*"', '', svg)
-    svg = re.sub(r'\bid="', f'id="p{number}-', svg)
-    svg = re.sub(r'xlink:href="#', f'href="#p{number}-', svg)
-    svg = re.sub(r'url\(#', f'url(#p{number}-', svg)
-    return re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.S)
+_TEMPLATES = Environment(autoescape=True, trim_blocks=True, undefined=StrictUndefined)
+_TEMPLATES.filters['base64'] = lambda text: base64.b64encode(text.encode()).decode()
+PAGE = _TEMPLATES.from_string("""\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{{ report.title }}</title>
+<style>{{ style | safe }}</style></head>
+<body>
+<h1>{{ report.title }}</h1>
+<ul>{% for line in conditions %}<li>{{ line }}</li>{% endfor %}</ul>
+<p>Click a heading to sort.</p>
+{% for heading, table in tables.items() %}
+<h2>{{ heading }}</h2>
+<div class="scroll"><table><thead><tr>
+{%- for column in table %}<th scope="col"><button>{{ column.title }}</button></th>{% endfor -%}
+</tr></thead>
+<tbody>
+{% for row in report.rows %}
+<tr{% if row.errors %} class="failed"{% endif %}>
+{%- for column in table %}
+<td data-value="{{ '' if column.value(row) is none else column.value(row) }}">{{ column.text(row) }}
+{%- endfor %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+{% endfor %}
+{% for heading, svg in plots.items() %}
+<h2>{{ heading }}</h2>
+<img alt="{{ heading }}" src="data:image/svg+xml;base64,{{ svg | base64 }}">
+{% endfor %}
+{% if notes %}
+<h2>Notes</h2>
+<ul>{% for line in notes %}<li>{{ line }}</li>{% endfor %}</ul>
+{% endif %}
+<p>{{ report.schema }}, {{ report.written }}</p>
+<script>{{ script | safe }}</script>
+</body></html>
+""")
 
 
 def html(report: dict[str, Any], plots: dict[str, str]) -> str:
@@ -67,21 +86,8 @@ def html(report: dict[str, Any], plots: dict[str, str]) -> str:
 
     Args:
         report: The document of ``report.document``.
-        plots: Headings and SVG elements of ``plots.draw``.
+        plots: Headings and SVG elements of ``plots.draw``; each becomes an image of its own, so
+            that ids of two do not meet.
     """
-    parts = [f'<h1>{escape(report["title"])}</h1>',
-             '<ul>' + ''.join(f'<li>{escape(line)}</li>' for line in conditions(report)) + '</ul>',
-             '<p>Click a heading to sort.</p>']
-    for heading, table in columns(report).items():
-        parts.append(f'<h2>{escape(heading)}</h2>\n{_table(report, table)}')
-    for number, (heading, svg) in enumerate(plots.items()):
-        parts.append(f'<h2>{escape(heading)}</h2>\n<div class="scroll">{_own_ids(svg, number)}'
-                     '</div>')
-    if notes(report):
-        parts.append('<h2>Notes</h2>\n<ul>' + ''.join(
-            f'<li>{escape(line)}</li>' for line in notes(report)) + '</ul>')
-    parts.append(f'<p>{escape(report["schema"])}, {escape(report["written"])}</p>')
-    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<title>{escape(report["title"])}</title>\n<style>{STYLE}</style></head>\n<body>\n'
-            + '\n'.join(parts) + f'\n<script>{SCRIPT}</script>\n</body></html>\n')
+    return PAGE.render(report=report, plots=plots, tables=columns(report), notes=notes(report),
+                       conditions=conditions(report), style=STYLE, script=SCRIPT)
