@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import openvino
 import pytest
-from mmdet.registry import MODELS
+from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
 from runtime_models import METADATA, constant_model, raw_outputs
 from tool_runs import ROOT, run_tool
 
+from medseg.metrics import InstanceMetric
 from medseg.runtime import Segmenter
 
 STUBS = sorted(path for path in (ROOT / 'tools').rglob('*.py')
@@ -87,3 +88,14 @@ def test_old_custom_imports(tmp_path):
                     f'custom_imports = dict(imports={imports}, allow_failed_imports=False)\n')
     config = Config.fromfile(path)
     assert type(MODELS.build(config.model.mask_head)).__name__ == 'LMSHead'
+
+
+def test_the_old_name_of_the_metric():
+    metric = METRICS.build(dict(type='PELDMetric', metric='bbox'))
+    assert type(metric) is InstanceMetric and InstanceMetric is METRICS.get('InstanceMetric')
+
+
+def test_old_names_of_data_sets():
+    import projects.lmsfa.datasets.peld as old
+    for name in ('PELDDataset', 'NucleiDataset', 'TeethDataset'):
+        assert DATASETS.get(name) is getattr(old, name)

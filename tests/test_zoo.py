@@ -95,7 +95,7 @@ def test_trains_and_predicts(path, tiny_set):
         assert found.labels.numel() == 0 or 0 <= found.labels.min() <= found.labels.max() < 4
         metric.process({}, [sample.to_dict()])
     figures = metric.evaluate(size=len(dataset))
-    expected = {'PELDMetric': {'coco/bbox_mAP', 'coco/segm_mAP'},
+    expected = {'InstanceMetric': {'coco/bbox_mAP', 'coco/segm_mAP'},
                 'SemanticMetric': {'semantic/dice', 'semantic/hd95'}}
     assert expected[config.val_evaluator.type] <= figures.keys()
     assert dataset.metainfo['classes'] == CLASSES

@@ -15,7 +15,7 @@ from medseg.io import read_json
 from .result_cache import file_hash
 from .training import Fleet, Run, evaluation, prepare
 
-#: The report's figures (percent) and PELDMetric's.
+#: The report's figures (percent) and InstanceMetric's.
 FIGURES = {
     f'{name}_{figure}': f'coco/{kind}_{key}'
     for name, kind in (('box', 'bbox'), ('mask', 'segm'))

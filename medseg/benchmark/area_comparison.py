@@ -29,7 +29,7 @@ class AreaPredictions:
     Attributes:
         label (str): Its name in the table.
         prefix (Path): ``{prefix}.semantic.json`` of ``SemanticMetric``, or ``{prefix}.segm.json``
-            of ``PELDMetric``.
+            of ``InstanceMetric``.
         val_prefix (Path, optional): The same of the validation images, on which the score
             threshold of instances is chosen.
     """
@@ -46,7 +46,7 @@ def _file(prefix: Path, label: str) -> tuple[Path, bool]:
         if path.is_file():
             return path, scored
     raise UserError(f'{prefix}.semantic.json: no such file, nor .segm.json; predictions of {label} '
-                    'are written by SemanticMetric or PELDMetric with outfile_prefix')
+                    'are written by SemanticMetric or InstanceMetric with outfile_prefix')
 
 
 def _table(coco: COCO, path: Path, threshold: float, tolerance: float) -> SemanticTable:

@@ -102,7 +102,7 @@ def compare(models: Sequence[Predictions], reference: str | None = None, toleran
                 f'{model.prefix.name}.{"bbox" if kind == "bbox" else "segm"}.json')
             if not path.is_file():
                 raise UserError(f'{path}: no such file; predictions of {model.label} are written '
-                                'by PELDMetric with outfile_prefix')
+                                'by InstanceMetric with outfile_prefix')
             matches = match(truth, read_json(path), kind, model.max_dets,
                             tolerance if kind == 'segm' else None)
             unit = matches.unit

@@ -36,7 +36,7 @@ SCHEMA = 1
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 _LOG_LINES = 12
 #: Metrics that write the predictions, whose intervals are wanted.
-_WRITERS = ('PELDMetric', 'CocoMetric', 'SemanticMetric')
+_WRITERS = ('InstanceMetric', 'PELDMetric', 'CocoMetric', 'SemanticMetric')
 
 
 @dataclass

@@ -38,7 +38,7 @@ class NamedCocoDataset(CocoDataset):
     """
 
     METAINFO = {
-        # PELDMetric maps labels to categories in the same way when it finds this.
+        # InstanceMetric maps labels to categories in the same way when it finds this.
         'labels_by_name': True,
     }
 

@@ -6,5 +6,6 @@ The figures themselves (``instance_scores``, ``precision_recall``, ``boundary``,
 from importlib.util import find_spec
 
 if find_spec('mmdet') is not None:
-    from .peld_metric import PELDMetric  # noqa: F401
+    from .instance_metric import InstanceMetric  # noqa: F401
+    PELDMetric = InstanceMetric  #: its name in release 0.1
     from .semantic_metric import SemanticMetric  # noqa: F401

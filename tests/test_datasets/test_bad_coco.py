@@ -264,7 +264,7 @@ def trained(path, monkeypatch):
         assert masks.any(axis=(1, 2)).all()
     kept = sum(len(sample['gt_masks']) for sample in samples)
     said_by_training = list(said)
-    metric = METRICS.build(dict(type='PELDMetric', ann_file=str(path)))
+    metric = METRICS.build(dict(type='InstanceMetric', ann_file=str(path)))
     for annotation in metric._coco_api.anns.values():
         if annotation.get('segmentation'):
             assert metric._coco_api.annToMask(annotation).shape == (HEIGHT, WIDTH)

@@ -64,7 +64,7 @@ def test_a_class_listed_twice_is_named(tmp_path):
 
 def test_the_metric_numbers_them_alike(tmp_path):
     path = write(tmp_path / 'a.json', CLASSES[::-1], ['nerve', 'bone'])
-    metric = METRICS.build(dict(type='PELDMetric', ann_file=str(path), metric='bbox'))
+    metric = METRICS.build(dict(type='InstanceMetric', ann_file=str(path), metric='bbox'))
     metric.dataset_meta = PELDDataset.METAINFO
     metric.process({}, [dict(img_id=1, ori_shape=(20, 40), pred_instances=dict(
         bboxes=torch.tensor([[0., 2, 4, 6], [8., 2, 12, 6]]), scores=torch.ones(2),

@@ -1,4 +1,4 @@
-"""Resampled AP against PELDMetric's own figures and against sets with images repeated."""
+"""Resampled AP against InstanceMetric's own figures and against sets with images repeated."""
 import copy
 
 import numpy as np

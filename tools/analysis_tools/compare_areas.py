@@ -4,7 +4,7 @@
         --val-ann instances_val.json --run "HRMedSeg=a/predictions" \\
         --run "LMSF-A-n=b/predictions" --val "LMSF-A-n=b/val" --reference HRMedSeg
 
-A run is the prefix of PREFIX.semantic.json (SemanticMetric) or PREFIX.segm.json (PELDMetric).
+A run is the prefix of PREFIX.semantic.json (SemanticMetric) or PREFIX.segm.json (InstanceMetric).
 Instances count from a score on that is chosen on the validation images: --val. Definitions are in
 docs/metrics.md.
 """

@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--only', nargs='+', metavar='NAME',
                         help='of --results: these configs alone, in this order')
     parser.add_argument('--run', action='append', default=[], metavar='LABEL=PREFIX',
-                        help='PREFIX.bbox.json and PREFIX.segm.json of PELDMetric')
+                        help='PREFIX.bbox.json and PREFIX.segm.json of InstanceMetric')
     parser.add_argument('--ann', type=Path, help='annotation file of --run')
     parser.add_argument('--max-dets', type=int, default=100,
                         help='of --run: detections an image and class that count (default: 100)')

@@ -85,7 +85,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('pred', type=Path, metavar='PRED.json',
-                        help='COCO results, as PELDMetric writes with outfile_prefix')
+                        help='COCO results, as InstanceMetric writes with outfile_prefix')
     parser.add_argument('gt', type=Path, metavar='GT.json', help='COCO annotations')
     parser.add_argument('--iou-type', choices=('segm', 'bbox'), default='segm')
     parser.add_argument('--max-dets', type=int, default=100,

@@ -76,12 +76,12 @@ test_dataloader = dict(
         backend_args=backend_args))
 
 val_evaluator = dict(
-    type='PELDMetric',
+    type='InstanceMetric',
     ann_file=data_root + 'annotations/instances_val.json',
     metric=['bbox', 'segm'],
     backend_args=backend_args)
 test_evaluator = dict(
-    type='PELDMetric',
+    type='InstanceMetric',
     ann_file=data_root + 'annotations/instances_test.json',
     metric=['bbox', 'segm'],
     backend_args=backend_args)

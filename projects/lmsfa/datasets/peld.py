@@ -1,8 +1,9 @@
-"""The PELD data set and the classes of its users' other sets."""
+"""The paper's data set; importing it registers the public sets too, as in release 0.1."""
 from mmdet.registry import DATASETS
 
 from medseg.data.named_coco import NamedCocoDataset
-from medseg.runtime.palette import PELD_PALETTE, class_colors
+from medseg.data.public_sets import NucleiDataset, TeethDataset  # noqa: F401
+from medseg.runtime.palette import PELD_PALETTE
 
 
 @DATASETS.register_module()
@@ -16,26 +17,4 @@ class PELDDataset(NamedCocoDataset):
         **NamedCocoDataset.METAINFO,
         'classes': tuple(PELD_PALETTE),
         'palette': list(PELD_PALETTE.values()),
-    }
-
-
-@DATASETS.register_module()
-class NucleiDataset(NamedCocoDataset):
-    """2018 Data Science Bowl (BBBC038v1): nuclei in microscopy, one class."""
-
-    METAINFO = {
-        **NamedCocoDataset.METAINFO,
-        'classes': ('nucleus',),
-        'palette': class_colors(['nucleus']),
-    }
-
-
-@DATASETS.register_module()
-class TeethDataset(NamedCocoDataset):
-    """Teeth segmentation on dental X-ray images (Humans in the Loop, 2023): 32 numbered teeth."""
-
-    METAINFO = {
-        **NamedCocoDataset.METAINFO,
-        'classes': tuple(str(number) for number in range(1, 33)),
-        'palette': class_colors([str(number) for number in range(1, 33)]),
     }

@@ -28,8 +28,9 @@ from .rle import encode_masks
 _NOT_IN_TABLE = ('f1', 'yolo_mAP_50', 'boundary_mAP_75')
 
 
-@METRICS.register_module()
-class PELDMetric(CocoMetric):
+#: The second name is that of release 0.1.
+@METRICS.register_module(name=['InstanceMetric', 'PELDMetric'])
+class InstanceMetric(CocoMetric):
     """Box and mask AP, precision and recall at the best-F1 confidence, AR and contour quality.
 
     Keys are ``coco/{bbox,segm}_NAME`` with NAME one of ``mAP``, ``mAP_50``, ``mAP_75``, ``mAP_s``,

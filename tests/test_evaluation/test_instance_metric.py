@@ -1,4 +1,4 @@
-"""``PELDMetric`` through its public API on scenes whose figures can be worked out by hand."""
+"""``InstanceMetric`` through its public API on scenes whose figures can be worked out by hand."""
 import json
 
 import pytest
@@ -8,11 +8,11 @@ from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
-from medseg.metrics import PELDMetric
+from medseg.metrics import InstanceMetric
 
 
 def evaluate(scene, samples=None, ann_file=True, **kwargs):
-    metric = PELDMetric(ann_file=scene.ann_file() if ann_file else None, **kwargs)
+    metric = InstanceMetric(ann_file=scene.ann_file() if ann_file else None, **kwargs)
     metric.dataset_meta = dict(classes=scene.classes)
     samples = scene.samples() if samples is None else samples
     for sample in samples:
@@ -31,7 +31,7 @@ def shifted(scene):
 
 
 def test_registered():
-    assert METRICS.get('PELDMetric') is PELDMetric
+    assert METRICS.get('InstanceMetric') is InstanceMetric
 
 
 def test_hand_made_scene(shifted):
@@ -144,7 +144,7 @@ def test_through_an_evaluator_with_data_samples(shifted):
     data_sample = DetDataSample(
         metainfo=dict(img_id=sample['img_id'], ori_shape=sample['ori_shape']))
     data_sample.pred_instances = InstanceData(**sample['pred_instances'])
-    evaluator = Evaluator(dict(type='PELDMetric', ann_file=shifted.ann_file(), classwise=False))
+    evaluator = Evaluator(dict(type='InstanceMetric', ann_file=shifted.ann_file(), classwise=False))
     evaluator.dataset_meta = dict(classes=shifted.classes)
     evaluator.process([data_sample])
     figures = evaluator.evaluate(1)
@@ -186,7 +186,7 @@ def test_categories_in_another_order_are_refused(shifted, names):
     content = json.loads(open(path).read())
     content['categories'] = [dict(id=i + 1, name=name) for i, name in enumerate(names)]
     (shifted.folder / 'other.json').write_text(json.dumps(content))
-    metric = PELDMetric(ann_file=str(shifted.folder / 'other.json'))
+    metric = InstanceMetric(ann_file=str(shifted.folder / 'other.json'))
     metric.dataset_meta = dict(classes=shifted.classes)
     metric.process({}, shifted.samples())
     with pytest.raises(ValueError, match='other.json.*categories.*in this order'):
@@ -211,4 +211,4 @@ def test_missing_segmentation_is_named(shifted):
     dict(metric='keypoints'), dict(max_dets=0), dict(nsd_tolerance_px=-1), dict(format_only=True)])
 def test_bad_arguments(bad):
     with pytest.raises(ValueError, match=next(iter(bad)).replace('nsd_tolerance_px', 'nsd')):
-        PELDMetric(**bad)
+        InstanceMetric(**bad)
