@@ -3,7 +3,9 @@
 Takes any ONNX file (or .xml of OpenVINO) whose inputs are arrays: inputs are made from the graph's
 own shapes, dynamic ones with --size, batch 1. In each round every model has one turn: one call to
 warm up, then --calls timed ones. Absolute times differ between machines and hours; the ratios to
-the first model, taken within each round, are what counts. Nothing here needs PyTorch.
+the first model, taken within each round, are what counts. On a machine that does other work take
+--clock processor --threads 1: processor time, to which others do not add. Nothing here needs
+PyTorch.
 
 examples:
   python tools/benchmark_latency.py base=base.onnx lmsfa=lmsfa.onnx yolo11n-seg.onnx --threads 2
@@ -25,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.runtime.session import (
     BACKENDS,
@@ -36,6 +39,7 @@ from medseg.runtime.session import (
 )
 from medseg.tables import fill, markdown
 
+CLOCKS = ('wall', 'processor')
 NAMES = {'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
 
 
@@ -48,6 +52,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2, help='threads (default: 2)')
     parser.add_argument('--rounds', type=int, default=50, help='turns of each model (default: 50)')
     parser.add_argument('--calls', type=int, default=4, help='timed calls a turn (default: 4)')
+    parser.add_argument('--clock', choices=CLOCKS, default='wall', help='wall: what passes; '
+                        "processor: what this process's threads use together (default: wall)")
     parser.add_argument('--size', default='640', metavar='N or WxH',
                         help='height and width where they are dynamic (default: 640)')
     parser.add_argument('--backends', nargs='+', choices=BACKENDS, default=list(BACKENDS),
@@ -110,7 +116,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def measure(calls: dict[str, Callable[[], object]], rounds: int, per_turn: int,
-            title: str) -> list[dict]:
+            title: str, clock: str = 'wall') -> list[dict]:
     """Time callables in turn.
 
     The order turns round from one round to the next, so that no model always follows the same.
@@ -120,12 +126,14 @@ def measure(calls: dict[str, Callable[[], object]], rounds: int, per_turn: int,
         rounds (int): Turns of each.
         per_turn (int): Timed calls a turn.
         title (str): Of the progress bar.
+        clock (str): One of :data:`CLOCKS`.
 
     Returns:
         list[dict]: In the order of ``calls``: ``model``, ``median_ms``, ``p95_ms``, ``min_ms``,
         ``ratio`` (the median over the rounds of the turn's median by the reference's in that
         round) and ``ratio_low``, ``ratio_high``, the quartiles of the rounds' ratios.
     """
+    now = time.perf_counter if clock == 'wall' else time.process_time
     labels = list(calls)
     turns: dict[str, list[list[float]]] = {label: [] for label in labels}
     for call in calls.values():
@@ -138,9 +146,9 @@ def measure(calls: dict[str, Callable[[], object]], rounds: int, per_turn: int,
             call()
             times = []
             for _ in range(per_turn):
-                start = time.perf_counter()
+                start = now()
                 call()
-                times.append(1e3 * (time.perf_counter() - start))
+                times.append(1e3 * (now() - start))
             turns[label].append(times)
     reference = [statistics.median(times) for times in turns[labels[0]]]
     rows = []
@@ -190,7 +198,7 @@ def caption(report: dict) -> str:
     return (f'Medians, 95th percentiles and ratios to the first row; {about["cpu"]}, '
             f'{about["cores"]} cores, {about["threads"]} threads, {versions}; dynamic inputs at '
             f'{size["width"]}×{size["height"]}; {report["rounds"]} rounds of {report["calls"]} '
-            f'calls; load average at the start {about["load"]:.1f}.')
+            f'calls, {report["clock"]} time; load average at the start {about["load"]:.1f}.')
 
 
 def run(args: argparse.Namespace) -> dict:
@@ -216,9 +224,9 @@ def run(args: argparse.Namespace) -> dict:
             session = open_session(path, backend, args.threads)
             feeds = {spec.name: make_input(spec, args.size, path) for spec in session.inputs}
             calls[backend][label] = lambda session=session, feeds=feeds: session.run(feeds)
-    results = {backend: measure(calls[backend], args.rounds, args.calls, backend)
+    results = {backend: measure(calls[backend], args.rounds, args.calls, backend, args.clock)
                for backend in backends}
-    return dict(machine=about, rounds=args.rounds, calls=args.calls,
+    return dict(machine=about, rounds=args.rounds, calls=args.calls, clock=args.clock,
                 size=dict(height=args.size[0], width=args.size[1]),
                 models={label: Path(path).name for label, path in files}, results=results)
 
@@ -234,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(args.json, report, indent=1)
         if args.docs:
             fill(args.docs, args.table, text)
-    except ValueError as error:  # ModelError among them
+    except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0

@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.runtime import ModelError, Segmenter
 from medseg.runtime.segmenter import SCORE_THR
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise ModelError(f'{args.image}: is no image that OpenCV can decode')
         image = cv2.resize(noise, args.size, interpolation=cv2.INTER_CUBIC)
         report = profile(segmenter, image, args)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(f'{args.size[0]}x{args.size[1]}, network input {report["input"][1]}x'
