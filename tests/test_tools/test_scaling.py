@@ -37,7 +37,9 @@ def test_report_and_table(raw, tmp_path, capsys):
 @pytest.mark.parametrize('sizes, times, expected', [
     ([1, 2, 4], [3, 6, 12], 1), ([1, 2, 4], [3, 12, 48], 2), ([0, 10, 100], [9, 5, 5], 0)])
 def test_exponent(sizes, times, expected):
-    assert load_tool(TOOL).exponent(sizes, times) == pytest.approx(expected)
+    tool = load_tool(TOOL)
+    assert tool.exponent(sizes, times) == pytest.approx(expected)
+    assert tool.exponent(sizes[:1], times[:1]) is None
 
 
 def test_made_up_instances_are_found_once_each():

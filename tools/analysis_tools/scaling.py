@@ -135,11 +135,14 @@ def made_up_outputs(count: int, num_classes: int, num_protos: int) -> dict[str, 
         prototypes=rng.standard_normal((1, num_protos, SIZE // 4, SIZE // 4), np.float32))
 
 
-def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
-    """Slope of log(time) over log(size), by least squares; sizes of 0 are left out."""
+def exponent(sizes: Sequence[float], times: Sequence[float]) -> float | None:
+    """Slope of log(time) over log(size), by least squares; sizes of 0 are left out.
+
+    None for fewer than two points.
+    """
     kept = [(size, spent) for size, spent in zip(sizes, times, strict=True) if size > 0]
     if len(kept) < 2:
-        return float('nan')
+        return None
     return float(np.polyfit(*np.log(np.array(kept, float)).T, 1)[0])
 
 
@@ -192,11 +195,12 @@ def table(report: dict) -> str:
     rows = [[title.format(point['value']), f'{point["ms"]:.1f}',
              f'{point["mib"]:.0f}' if 'mib' in point else '']
             for name, title in titles.items() for point in report[name]]
-    found = report['exponents']
+    found = {name: 'unknown' if slope is None else f'{slope:.2f}'
+             for name, slope in report['exponents'].items()}
     return (markdown(['what', 'ms', 'MiB'], rows) + '\n\nMedian processor time and memory beyond '
             f'the opened file; {report["model"]}, {report["threads"]} threads, load average at '
-            f'the start {report["load"]:.1f}. Exponents: {found["size"]:.2f} over pixels, '
-            f'{found["batch"]:.2f} over images, {found["instances"]:.2f} over instances.')
+            f'the start {report["load"]:.1f}. Exponents: {found["size"]} over pixels, '
+            f'{found["batch"]} over images, {found["instances"]} over instances.')
 
 
 @reports_user_errors
@@ -214,7 +218,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(args.json, report, indent=1)
     if args.docs:
         fill(args.docs, args.table, text)
-    return int(report['exponents']['instances'] > args.limit)
+    slope = report['exponents']['instances']
+    return int(slope is not None and slope > args.limit)
 
 
 if __name__ == '__main__':
