@@ -7,17 +7,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from tiny_coco import make_tiny_coco
 
-from medseg.configs import (
-    LOADERS,
-    adapt_config,
-    apply_recipe,
-    classes,
-    datasets,
-    evaluators,
-    pipelines,
-    reference_size,
-    set_size,
-)
+from medseg.configs import LOADERS, classes, datasets, evaluators, pipelines
+from medseg.engine.adapt_config import adapt_config, apply_recipe, reference_size, set_size
 from medseg.engine.building import build_model
 
 # Volumes have crops and windows, no input size.

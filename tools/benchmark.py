@@ -31,8 +31,8 @@ from medseg.benchmark.model_lists import Entry, entries
 from medseg.benchmark.plots import draw
 from medseg.benchmark.references import TABLES
 from medseg.cli import check_data, load_config, reports_user_errors
-from medseg.configs import adapt_config
 from medseg.engine import compat
+from medseg.engine.adapt_config import adapt_config
 from medseg.engine.work_dir import only_one
 from medseg.errors import UserError
 from medseg.io import write_json, write_text

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from medseg.cli import load_config
-from medseg.configs import adapt_config
+from medseg.engine.adapt_config import adapt_config
 from medseg.engine.checkpoint import CheckpointError
 from medseg.errors import UserError
 from medseg.io import write_text

@@ -24,13 +24,13 @@ from mmengine.config import Config
 
 from medseg.configs import evaluators
 from medseg.engine.building import build_model
+from medseg.engine.training_curves import training_curves
 from medseg.errors import UserError
 from medseg.io import read_json, write_json, write_text
 from medseg.metrics.bootstrap import bootstrap
 from medseg.metrics.instance_matches import load_matches
 
 from .area_comparison import area_intervals
-from .curves import training_curves
 
 SCHEMA = 1
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -188,6 +188,7 @@ class Fleet:
                 (run.work / 'last_checkpoint').read_text().strip()).name == last.name
             if not done:
                 self.call('train.py', run.folder / 'config.py', '--work-dir', run.work, '--resume',
+                          '--no-report',
                           *(['--amp'] if run.amp else []), log=run.folder / 'train.log')
             spent += (time.monotonic() - start) / 60
             start, done = time.monotonic(), True

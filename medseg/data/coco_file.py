@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as mask_utils
 
 from medseg.io import read_json
 
 from .coco_rules import REMARK, left_out_line, structure_faults, usable_content
-from .convert.geometry import rasterize
 from .convert.records import UNSPLIT, ConversionError
 from .convert.writer import subset_folder
-from .outlines import rings_of, rle_mask
+from .outlines import encoded
 
 SUBSETS = ('train', 'val', 'test')
 
@@ -27,7 +27,11 @@ def load_coco(path: Path) -> dict[str, Any]:
         UserError: the file is missing, no JSON, or has no ``images``, ``annotations`` and
             ``categories`` lists, or an entry lacks what every user of it needs.
     """
-    content = read_json(path)
+    return checked_structure(read_json(path), path)
+
+
+def checked_structure(content: Any, path: Path) -> dict[str, Any]:
+    """What a COCO file held; see :func:`load_coco`, which reads it too."""
     first = next((fault for fault in structure_faults(content) if fault.effect != REMARK), None)
     if first is not None:
         place = f'{first.record}: ' if first.record else ''
@@ -124,10 +128,7 @@ def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.n
     Raises:
         RecordError: the outline or the run lengths are broken, or of another size.
     """
-    segmentation = annotation['segmentation']
-    if isinstance(segmentation, dict):
-        return rle_mask(segmentation, height, width).astype(bool)
-    return rasterize(rings_of(segmentation), height, width)
+    return mask_utils.decode(encoded(annotation['segmentation'], height, width)).astype(bool)
 
 
 def class_table(subsets: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:

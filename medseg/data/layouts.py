@@ -10,7 +10,6 @@ from typing import Any
 from medseg.errors import UserError
 from medseg.io import read_json
 
-from .coco_file import load_coco
 from .convert.files import is_file
 from .convert.records import SUBSET_NAMES, UNSPLIT, ConversionError
 
@@ -29,7 +28,8 @@ class CocoPart:
     Attributes:
         path (Path): The file.
         images (Path): The folder that ``file_name`` starts from.
-        content (dict): COCO content; every ``file_name`` is relative, with forward slashes.
+        content (dict): What the file holds, unchecked; every ``file_name`` is relative, with
+            forward slashes.
     """
 
     path: Path
@@ -62,11 +62,8 @@ def find_coco_files(root: Path) -> dict[str, Path]:
             content = read_json(path)
         except UserError:
             continue
-        if not isinstance(content, dict):
-            continue
-        labelme += 'shapes' in content
-        if not all(isinstance(content.get(key), list)
-                   for key in ('images', 'annotations', 'categories')):
+        labelme += isinstance(content, dict) and 'shapes' in content
+        if not _is_coco(content):
             continue
         subset = subset_of(path, root)
         other = found.setdefault(subset, path)
@@ -80,6 +77,11 @@ def find_coco_files(root: Path) -> dict[str, Path]:
     if len(found) > 1:
         found.pop(UNSPLIT, None)
     return found
+
+
+def _is_coco(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(content.get(key), list) for key in ('images', 'annotations', 'categories'))
 
 
 def _json_files(root: Path) -> Iterator[Path]:
@@ -102,10 +104,14 @@ def load_part(path: Path, root: Path) -> CocoPart:
     Raises:
         ConversionError: It is no COCO file, or none of its images is found.
     """
-    content = load_coco(path)
-    if not content['images']:
+    content = read_json(path)
+    if not _is_coco(content):
+        raise ConversionError(f'{path}: is not a COCO instance file')
+    listed = [image for image in content['images']
+              if isinstance(image, dict) and isinstance(image.get('file_name'), str)]
+    if not listed:
         raise ConversionError(f'{path}: holds no images')
-    names = [_relative(str(image['file_name'])) for image in content['images']]
+    names = [_relative(image['file_name']) for image in listed]
     step = max(1, len(names) // _SAMPLES)
     best, folder, kept = 0, None, names
     for spelling in (names, [PurePosixPath(name).name for name in names]):
@@ -119,8 +125,7 @@ def load_part(path: Path, root: Path) -> CocoPart:
         raise ConversionError(f'{path}: no image such as {names[0]} in {path.parent}, '
                               f'{root / "images"} or beside them; put the images into '
                               f'{root / "images"}')
-    images = [{**image, 'file_name': name}
-              for image, name in zip(content['images'], kept, strict=True)]
+    images = [{**image, 'file_name': name} for image, name in zip(listed, kept, strict=True)]
     return CocoPart(path, folder.resolve(), {**content, 'images': images})
 
 

@@ -134,6 +134,24 @@ def draw_annotations(pixels: np.ndarray, annotations: Sequence[Mapping[str, Any]
     return canvas
 
 
+def tile(pictures: Sequence[np.ndarray], side: int) -> np.ndarray:
+    """Pictures in a grid as square as possible, each fitted into a square of ``side`` pixels.
+
+    Args:
+        pictures: RGB images of shape (H, W, 3), uint8, at least one.
+        side: In pixels.
+    """
+    columns = int(np.ceil(np.sqrt(len(pictures))))
+    rows = -(-len(pictures) // columns)
+    grid = np.full((rows * side, columns * side, 3), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        factor = side / max(picture.shape[:2])
+        size = [max(1, round(length * factor)) for length in picture.shape[1::-1]]
+        top, left = number // columns * side, number % columns * side
+        grid[top:top + size[1], left:left + size[0]] = cv2.resize(picture, size)
+    return grid
+
+
 def write_png(path, pixels: np.ndarray) -> None:
     """Writes an RGB image of shape (H, W, 3), uint8, under a temporary name and renames it.
 

@@ -19,11 +19,12 @@ from medseg.io import replacing
 from .checkpoint import load_weights, weights_of
 from .checkpoint_file import CheckpointError
 from .classes import config_classes, trained_classes
+from .terse_log import TerseLog
 from .training_state import check_optimiser, check_training_state, resume_point
 
 
 @RUNNERS.register_module()
-class CarefulRunner(Runner):
+class CarefulRunner(TerseLog, Runner):
     """A runner that refuses weights which do not fit, and writes files aside before renaming.
 
     ``partial_start = True`` in the config lets a training start from the part of ``load_from``

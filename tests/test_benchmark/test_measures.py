@@ -21,7 +21,7 @@ from medseg.benchmark.latency import (
 from medseg.benchmark.memory import MIB, PeakMemory, training_memory
 from medseg.benchmark.result_cache import ResultCache, file_hash
 from medseg.benchmark.worker import Worker
-from medseg.configs import adapt_config
+from medseg.engine.adapt_config import adapt_config
 from projects.lmsfa import paper  # noqa: F401  (registers how it counts)
 
 LMSFA = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'

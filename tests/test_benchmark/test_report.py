@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from medseg.benchmark.accuracy import figures, join_results
-from medseg.benchmark.curves import training_curves
 from medseg.benchmark.html import html
 from medseg.benchmark.model_lists import entries
 from medseg.benchmark.plots import PLOTS, draw
 from medseg.benchmark.report import SCHEMA, docs_table, document, flat_csv, markdown
+from medseg.engine.training_curves import training_curves
 from medseg.errors import UserError
 from medseg.tables import fill
 from projects.lmsfa.paper import PAPER_TABLES
