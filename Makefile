@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 export VENV PYTHON TORCH_INDEX FORCE_CUDA
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint wheel
+.PHONY: help install demo test browser lint wheel
 
 help:  ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,8 +17,11 @@ install:  ## create .venv and install the pinned stack (later calls: nothing to 
 demo: install  ## make synthetic data, train LMSF-A-n at reduced size, evaluate, draw
 	$(PY) tools/demo.py
 
-test: install  ## run the tests (ARGS='-k name' for some)
+test: install browser  ## run the tests (ARGS='-k name' for some)
 	$(PY) -m pytest $(ARGS)
+
+browser:
+	@bash tools/install_browser.sh
 
 lint: install  ## run the linter
 	$(PY) -m ruff check .

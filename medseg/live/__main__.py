@@ -148,6 +148,7 @@ def serve(args: argparse.Namespace) -> int:
     except OSError as error:
         raise UserError(f'--host {args.host} --port {args.port}: cannot listen there '
                         f'({error.strerror}); name another port with --port') from error
+    listener.listen(64)  # who follows the address that is printed below must not be refused
     studio = Studio(find_models(args.model), args.source, args.out, settings_of(args),
                     args.backend, args.threads, not args.once, args.grace)
     app = create_app(studio, LOOPBACK if local else (), token, args.max_upload_mb << 20)

@@ -1,17 +1,26 @@
-"""Make SynPELD, a synthetic stand-in for PELD: endoscopic images and LabelMe annotations."""
+"""Make SynPELD, a synthetic stand-in for PELD: endoscopic images and LabelMe annotations.
+
+With --video: clips of a moving scope with a true mask in every frame.
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from medseg.runtime.records import encode_mask
+from medseg.runtime.video import VideoWriter
 from projects.lmsfa.datasets.synpeld import TABLE_I, TABLE_I_IMAGES, Summary, generate
+from projects.lmsfa.datasets.synpeld.clip import RATE, Clip, TrueInstance
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -41,7 +50,46 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--overwrite', action='store_true',
                         help='make everything anew, also in a folder that was not made by this '
                              'tool; files of other names stay')
+    parser.add_argument('--video', type=float, metavar='SECONDS',
+                        help='make clips of a moving scope instead, one a patient: p001.mp4 and '
+                             'p001.truth.jsonl with every structure of every frame')
     return parser.parse_args(argv)
+
+
+def make_clips(args: argparse.Namespace, progress: Callable[[int, int], None]) -> int:
+    """Make the clips that are missing; returns how many there are.
+
+    Raises:
+        FileExistsError: ``out`` is a file.
+    """
+    if args.out.exists() and not args.out.is_dir():
+        raise FileExistsError(f'{args.out}: is a file; name a folder')
+    total, done = round(args.video * RATE), 0
+    for patient in range(1, args.patients + 1):
+        target = args.out / f'p{patient:03d}.mp4'
+        truth = target.with_suffix('.truth.jsonl')
+        if not target.exists() or args.overwrite:
+            part = truth.with_suffix('.part')
+            with VideoWriter(target, RATE) as video:
+                args.out.mkdir(parents=True, exist_ok=True)
+                with part.open('w', encoding='utf-8') as lines:
+                    frames = itertools.islice(Clip(args.seed, patient, size=args.size), total)
+                    for number, (image, visible) in enumerate(frames):
+                        video.write(image)
+                        lines.write(json.dumps(truth_line(number, visible)) + '\n')
+                        progress(done + number + 1, args.patients * total)
+                part.replace(truth)  # the video comes last: whoever sees it finds its truth
+        done += total
+    return args.patients
+
+
+def truth_line(number: int, visible: Sequence[TrueInstance]) -> dict:
+    """What is to be seen in a frame, as ``python -m medseg.live.stability`` reads it."""
+    return {'frame': number, 'objects': [
+        {'number': item.number, 'category_name': item.label,
+         'segmentation': encode_mask(item.mask),
+         'motion': None if item.motion is None else item.motion.round(6).tolist()}
+        for item in visible]}
 
 
 def print_summary(console: Console, out: Path, summary: Summary, seconds: float) -> None:
@@ -63,9 +111,17 @@ def main(argv: list[str] | None = None) -> int:
     console, start = Console(), time.perf_counter()
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
+    if args.video is not None and args.video * RATE < 1:
+        print(f'make_synpeld.py: --video {args.video:g}: is less than a frame', file=sys.stderr)
+        return 2
     try:
         with Progress(*columns, console=console) as bar:
             task = bar.add_task('SynPELD', total=args.patients * args.frames)
+            if args.video is not None:
+                clips = make_clips(
+                    args, lambda done, total: bar.update(task, completed=done, total=total))
+                console.print(f'{args.out}: {clips} clips of {args.video:g} seconds')
+                return 0
             summary = generate(
                 args.out, args.patients, args.frames, args.seed, args.size, args.workers,
                 lambda done, total: bar.update(task, completed=done, total=total), args.overwrite)
