@@ -17,6 +17,14 @@ def printable(text: str, longest: int = LONGEST_TEXT) -> str:
     return text if len(text) <= longest else f'{text[:half]} ... {text[-half:]}'
 
 
+def shown(value: object, longest: int = 80) -> str:
+    """A value from a file as a message may show it, however long or deep it is."""
+    try:
+        return printable(repr(value), longest)
+    except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
+        return f'a {type(value).__name__} too long to show'
+
+
 class UserError(Exception):
     """Wrong input; the message names the file, the record and the remedy."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from medseg.errors import UserError, printable
+from medseg.errors import UserError, shown
 
 from .convert.geometry import bounding_box, check_intricacy, polygons_area
 from .convert.records import RecordError
@@ -237,7 +237,7 @@ def _structure(content: Mapping[str, Any]) -> Iterator[Fault]:
                 continue
             if not _is_id(entry['id']):
                 yield Fault(key, number, f'{key}[{number}]', 'broken id',
-                            f'id {_short(entry["id"])} is not a whole number of 64 bits',
+                            f'id {shown(entry["id"])} is not a whole number of 64 bits',
                             REMARK if key == 'annotations' else effect)
                 continue
             first = seen.setdefault(entry['id'], number)
@@ -268,24 +268,24 @@ def _names(content: Mapping[str, Any]) -> Iterator[Fault]:
             first = names.setdefault(name, entry)
             if first is not entry:
                 yield Fault(key, number, record, f'duplicate {field}',
-                            f'{_short(name)} is also that of {_short(first.get("id"))}', REMARK)
+                            f'{shown(name)} is also that of {shown(first.get("id"))}', REMARK)
 
 
 def _bad_name(name: Any, is_path: bool) -> tuple[str, str] | None:
     """Kind and reason of a name that cannot be one."""
     if not isinstance(name, str) or not name.strip():
-        return 'broken name', f'{_short(name)} is no name'
+        return 'broken name', f'{shown(name)} is no name'
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
-        return 'broken name', f'{_short(name)} is no text: it holds half a character'
+        return 'broken name', f'{shown(name)} is no text: it holds half a character'
     if not is_path:
         return None
     if b'\0' in encoded or max(map(len, encoded.split(b'/'))) > _LONGEST_NAME \
             or len(encoded) > 4000:
-        return 'broken name', f'{_short(name)} is longer than a file name, or holds a zero byte'
+        return 'broken name', f'{shown(name)} is longer than a file name, or holds a zero byte'
     if leads_out(name):
-        return 'leads out', (f'{_short(name)} leads out of the image folder; make it relative '
+        return 'leads out', (f'{shown(name)} leads out of the image folder; make it relative '
                              'to it')
     return None
 
@@ -302,10 +302,10 @@ def _references(entry: Mapping[str, Any], images: Mapping[int, Mapping], broken:
     """
     image_id, category_id = entry['image_id'], entry['category_id']
     if not _is_id(category_id) or category_id not in categories:
-        yield 'unknown category', (f'category_id {_short(category_id)}, known are '
-                                   f'{_short(sorted(categories))}'), BROKEN
+        yield 'unknown category', (f'category_id {shown(category_id)}, known are '
+                                   f'{shown(sorted(categories))}'), BROKEN
     if not _is_id(image_id) or (image_id not in images and image_id not in broken):
-        yield 'unknown image', f'image_id {_short(image_id)}', BROKEN
+        yield 'unknown image', f'image_id {shown(image_id)}', BROKEN
 
 
 def _geometry(entry: Mapping[str, Any], width: float, height: float, tolerance: float,
@@ -321,10 +321,10 @@ def _geometry(entry: Mapping[str, Any], width: float, height: float, tolerance: 
     """
     crowd = entry.get('iscrowd', 0)
     if type(crowd) not in (int, bool) or crowd not in (0, 1):
-        yield 'broken record', f'iscrowd is {_short(crowd)}, not 0 or 1', BROKEN
+        yield 'broken record', f'iscrowd is {shown(crowd)}, not 0 or 1', BROKEN
     area = entry.get('area', 1)
     if not is_number(area) or area <= MIN_AREA:
-        yield 'zero area', f'area {_short(area)}', UNTRAINED if is_number(area) else BROKEN
+        yield 'zero area', f'area {shown(area)}', UNTRAINED if is_number(area) else BROKEN
     yield from _box(entry, width, height, tolerance)
     yield from _outline(entry, width, height, tolerance, missing)
 
@@ -338,7 +338,7 @@ def _box(entry: Mapping[str, Any], width: float, height: float,
     box = entry['bbox']
     if (not isinstance(box, (list, tuple)) or len(box) != 4 or not all(map(is_number, box))
             or max(map(abs, box)) > MAX_COORDINATE):
-        yield 'broken box', f'{_short(box)} is not x, y, width, height in pixels', BROKEN
+        yield 'broken box', f'{shown(box)} is not x, y, width, height in pixels', BROKEN
         return
     x, y, box_width, box_height = box
     if box_width <= 0 or box_height <= 0:
@@ -348,7 +348,7 @@ def _box(entry: Mapping[str, Any], width: float, height: float,
         yield 'under one pixel', f'box of {box_width:g}x{box_height:g}', UNTRAINED
     inside = min(x + box_width, width) > max(x, 0) and min(y + box_height, height) > max(y, 0)
     if not inside or _outside((x, y), (x + box_width, y + box_height), width, height, tolerance):
-        yield 'box outside', (f'box {_short(box)} in an image of {width:g}x{height:g}'), \
+        yield 'box outside', (f'box {shown(box)} in an image of {width:g}x{height:g}'), \
             REMARK if inside else UNTRAINED
 
 
@@ -418,10 +418,3 @@ def _complete(entry: Mapping[str, Any], height: int, width: int) -> dict[str, An
         left, top, box_width, box_height = cv2.boundingRect(mask)
         found = {'bbox': [left, top, box_width, box_height], 'area': int(np.count_nonzero(mask))}
     return {**found, **entry}
-
-
-def _short(value: Any) -> str:
-    try:
-        return printable(repr(value), 80)
-    except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
-        return f'a {type(value).__name__} too long to show'

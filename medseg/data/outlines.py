@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from medseg.errors import shown
 from medseg.runtime.images import MAX_PIXELS
 
 from .convert.records import RecordError
@@ -52,8 +53,8 @@ def check_image_size(height: Any, width: Any) -> None:
         RecordError: a side is no positive whole number, or the image is too large or too narrow.
     """
     if not (is_whole(height) and is_whole(width) and min(height, width) > 0):
-        raise RecordError('broken size', f'width {width!r} and height {height!r} are no positive '
-                          'whole numbers')
+        raise RecordError('broken size', f'width {shown(width)} and height {shown(height)} are no '
+                          'positive whole numbers')
     if height * width > MAX_PIXELS:
         raise RecordError('too large', f'{width:g}x{height:g}: more than {MAX_PIXELS} pixels; cut '
                           'the image into tiles')
@@ -204,7 +205,7 @@ def rle_of(segmentation: Mapping[str, Any], height: int, width: int) -> dict[str
     size = segmentation.get('size')
     if (not isinstance(size, (list, tuple)) or len(size) != 2 or not all(map(is_whole, size))
             or tuple(size) != (height, width)):
-        raise RecordError('wrong size', f'RLE of height, width {size} for an image of '
+        raise RecordError('wrong size', f'RLE of height, width {shown(size)} for an image of '
                           f'{width}x{height}')
     if height * width > MAX_PIXELS:
         raise RecordError('too large', f'a mask of {width}x{height}')

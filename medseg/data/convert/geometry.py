@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
+from scipy.spatial import cKDTree
 from shapely import Polygon, make_valid, unary_union
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -180,14 +181,66 @@ def bridge_holes(exterior: np.ndarray, holes: Sequence[np.ndarray]) -> np.ndarra
     """
     if len(holes) > MAX_HOLES:
         raise RecordError('too many holes', f'{len(holes)} holes, at most {MAX_HOLES} are cut')
-    ring = exterior if signed_area(exterior) > 0 else exterior[::-1]
-    # from left to right, each to the nearest point of what is there: bridges stay short
-    for hole in sorted(holes, key=lambda hole: hole[:, 0].min()):
-        hole = hole if signed_area(hole) < 0 else hole[::-1]
-        hole = np.roll(hole, -int(hole[:, 0].argmin()), axis=0)
-        at_ring = int(((ring - hole[0]) ** 2).sum(axis=1).argmin())
-        ring = np.concatenate([ring[:at_ring + 1], hole, hole[:1], ring[at_ring:]])
-    return ring
+    rings = [exterior if signed_area(exterior) > 0 else exterior[::-1],
+             *(hole if signed_area(hole) < 0 else hole[::-1] for hole in holes)]
+    bridges = _bridges(rings)
+    path: list[np.ndarray] = [rings[0][0]]
+    # ring, the point it was entered by, points passed since, bridges that leave the last of these
+    walks = [[0, 0, 0, iter(bridges.get((0, 0), ()))]]
+    while walks:
+        ring, start, passed, leaving = walks[-1]
+        bridge = next(leaving, None)
+        if bridge is not None:
+            walks.append([*bridge, 0, iter(bridges.get(bridge, ()))])
+            path.append(rings[bridge[0]][bridge[1]])
+        elif passed + 1 < len(rings[ring]):
+            at = (start + passed + 1) % len(rings[ring])
+            walks[-1][2:] = passed + 1, iter(bridges.get((ring, at), ()))
+            path.append(rings[ring][at])
+        else:
+            walks.pop()
+            if walks:  # close the hole, go back over the bridge
+                before, start_before, passed, _ = walks[-1]
+                path += [rings[ring][start],
+                         rings[before][(start_before + passed) % len(rings[before])]]
+    return np.array(path)
+
+
+def _bridges(rings: Sequence[np.ndarray]) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Shortest bridges that join all rings to the first: a spanning tree, whose edges do not cross.
+
+    Returns ``{(ring, point): [(ring, point) at the far end, ...]}``, from the first ring outwards.
+    """
+    bridges: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    if len(rings) == 1:
+        return bridges
+    points = np.concatenate(rings[1:])
+    owner = np.repeat(np.arange(1, len(rings)), [len(ring) for ring in rings[1:]])
+    first = np.concatenate([[0], np.cumsum([len(ring) for ring in rings[1:]])])
+    gap = np.full(len(points), np.inf)
+    end = np.zeros((len(points), 2), dtype=int)
+    free = np.ones(len(points), dtype=bool)
+    joined = 0
+    for _ in rings[1:]:
+        left = np.flatnonzero(free)
+        distance, nearest = _nearest(points[left], rings[joined])
+        closer = distance < gap[left]
+        gap[left[closer]] = distance[closer]
+        end[left[closer], 0], end[left[closer], 1] = joined, nearest[closer]
+        at = int(left[gap[left].argmin()])
+        joined = int(owner[at])
+        bridges[tuple(end[at].tolist())].append((joined, int(at - first[joined - 1])))
+        free[owner == joined] = False
+    return bridges
+
+
+def _nearest(points: np.ndarray, ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each point to the nearest point of a ring, and which that is."""
+    if len(ring) > 16:
+        return cKDTree(ring).query(points)
+    gaps = (points[:, :1] - ring[:, 0]) ** 2 + (points[:, 1:] - ring[:, 1]) ** 2
+    nearest = gaps.argmin(axis=1)
+    return np.sqrt(gaps[np.arange(len(points)), nearest]), nearest
 
 
 def subtract_holes(exterior: np.ndarray,
