@@ -72,15 +72,28 @@ def load_config(name: str, options: dict | None = None) -> Config:
             config = Config.fromfile(name)
         except (SyntaxError, FileNotFoundError) as error:
             raise UserError(f'{name}: cannot be read: {error}') from error
-    if options:
-        for line in unknown_options(config, options):
-            print(f'note: {line}', file=sys.stderr)
-        try:
-            config.merge_from_dict(options)
-        except (AssertionError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise UserError(f'--cfg-options {" ".join(options)}: does not fit {name}: {error}'
-                            ) from error
+    merge_options(config, options, name)
     return config
+
+
+def merge_options(config: Config, options: dict | None, name: str) -> None:
+    """Put ``--cfg-options`` into a config, and say which are new to it.
+
+    Args:
+        config (Config): Changed in place.
+        options (dict, optional): By dotted name.
+        name (str): Of the config, for messages.
+
+    Raises:
+        UserError: One of them has no place in the config.
+    """
+    for line in unknown_options(config, options or {}):
+        print(f'note: {line}', file=sys.stderr)
+    try:
+        config.merge_from_dict(options or {})
+    except (AssertionError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise UserError(f'--cfg-options {" ".join(options)}: does not fit {name}: {error}'
+                        ) from error
 
 
 def unknown_options(config: Config, options: dict) -> list[str]:

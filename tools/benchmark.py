@@ -30,7 +30,7 @@ from medseg.benchmark.measurements import MEASURES, Options, Session
 from medseg.benchmark.model_lists import Entry, entries
 from medseg.benchmark.plots import draw
 from medseg.benchmark.references import TABLES
-from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.cli import check_data, load_config, merge_options, reports_user_errors
 from medseg.engine import compat
 from medseg.engine.adapt_config import adapt_config
 from medseg.engine.work_dir import only_one
@@ -170,7 +170,7 @@ def prepare_runs(args: argparse.Namespace, models: Sequence[Entry]) -> list[trai
                 raise UserError(f'{name}: {error}') from error
             if checkpoint:
                 config.load_from = str(Path(checkpoint).resolve())
-            config.merge_from_dict(args.cfg_options or {})
+            merge_options(config, args.cfg_options, name)
             check_data(config, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
             training.prepare(run, config)
             runs.append(run)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from medseg.cli import load_config
+from medseg.cli import load_config, merge_options
 from medseg.engine.adapt_config import adapt_config
 from medseg.engine.checkpoint import CheckpointError
 from medseg.errors import UserError
@@ -132,7 +132,7 @@ class Session:
             config = adapt_config(
                 load_config(row['config']), size=options.size, data=options.data,
                 data_root=options.data_root, load=load_config)
-            config.merge_from_dict(options.cfg_options)
+            merge_options(config, options.cfg_options, row['config'])
             weights = file_hash(row['checkpoint'])
         except (UserError, CheckpointError, ValueError, KeyError, OSError) as error:
             self._fail(row, 'config', f'{type(error).__name__}: {error}')
