@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(args.json, report, indent=1)
         if args.docs:
             fill(args.docs, args.table, text)
-    except UserError as error:
+    except (UserError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0

@@ -8,7 +8,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2,
+    checkpoint=dict(type='CarefulCheckpointHook', interval=1, max_keep_ckpts=2,
                     save_best='volume/dice', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 

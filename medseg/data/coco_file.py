@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as mask_utils
 
 from medseg.io import read_json
 
 from .coco_rules import REMARK, left_out_line, structure_faults, usable_content
-from .convert.geometry import rasterize
 from .convert.records import UNSPLIT, ConversionError
 from .convert.writer import subset_folder
-from .outlines import rings_of, rle_mask
+from .outlines import encoded
 
 SUBSETS = ('train', 'val', 'test')
 
@@ -128,10 +128,7 @@ def annotation_mask(annotation: dict[str, Any], height: int, width: int) -> np.n
     Raises:
         RecordError: the outline or the run lengths are broken, or of another size.
     """
-    segmentation = annotation['segmentation']
-    if isinstance(segmentation, dict):
-        return rle_mask(segmentation, height, width).astype(bool)
-    return rasterize(rings_of(segmentation), height, width)
+    return mask_utils.decode(encoded(annotation['segmentation'], height, width)).astype(bool)
 
 
 def class_table(subsets: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:

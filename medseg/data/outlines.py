@@ -213,28 +213,32 @@ def rle_of(segmentation: Mapping[str, Any], height: int, width: int) -> dict[str
     return {'size': [int(height), int(width)], 'counts': segmentation['counts']}
 
 
+def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """A COCO segmentation, polygons or RLE, as compressed RLE that is safe to decode.
+
+    Args:
+        segmentation: What the file holds.
+        height: Image height in pixels.
+        width: Image width in pixels.
+
+    Raises:
+        RecordError: it may not be rasterised; the reason says why.
+    """
+    if isinstance(segmentation, Mapping):
+        rle = rle_of(segmentation, height, width)
+        return mask_utils.frPyObjects(rle, height, width) if isinstance(rle['counts'], list) \
+            else rle
+    if not isinstance(segmentation, (list, tuple)):
+        raise RecordError('broken outline',
+                          f'segmentation is a {type(segmentation).__name__}, not polygons or RLE')
+    flat = [ring.reshape(-1).tolist() for ring in rings_of(segmentation)]
+    return mask_utils.merge(mask_utils.frPyObjects(flat, height, width))
+
+
 def rle_mask(segmentation: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     """Mask of a COCO RLE, uint8 of shape (height, width), 0 or 1.
 
     Raises:
-        RecordError: as :func:`rle_of`.
+        RecordError: as :func:`encoded`.
     """
-    rle = rle_of(segmentation, height, width)
-    if isinstance(rle['counts'], list):
-        rle = mask_utils.frPyObjects(rle, height, width)
-    return np.ascontiguousarray(mask_utils.decode(rle))
-
-
-def check_segmentation(segmentation: Any, height: int, width: int) -> None:
-    """Whether a COCO segmentation, polygons or RLE, may be rasterised.
-
-    Raises:
-        RecordError: it may not; the reason says why.
-    """
-    if isinstance(segmentation, Mapping):
-        rle_of(segmentation, height, width)
-    elif isinstance(segmentation, (list, tuple)):
-        rings_of(segmentation)
-    else:
-        raise RecordError('broken outline',
-                          f'segmentation is a {type(segmentation).__name__}, not polygons or RLE')
+    return np.ascontiguousarray(mask_utils.decode(encoded(segmentation, height, width)))

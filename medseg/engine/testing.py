@@ -10,6 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 
 from medseg.engine.runner import build_runner
+from medseg.engine.work_dir import end_children_with_parent
 from medseg.errors import UserError
 
 
@@ -49,6 +50,7 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
 
 def run_test(cfg: Config, args: argparse.Namespace, hooks: Sequence[Hook] = ()) -> None:
     """Test what a config describes, with further hooks, and write ``--out``."""
+    end_children_with_parent()
     runner = build_runner(cfg)
     for hook in hooks:
         runner.register_hook(hook)

@@ -12,6 +12,9 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from medseg.data.convert.records import RecordError
+from medseg.data.outlines import encoded
+
 from .matching import ClassMatches, class_matches
 
 #: How far a match with a counted ground truth outranks one with an ignored ground truth. IoUs are
@@ -30,7 +33,8 @@ def results_to_coco(coco_gt: COCO, records: list[dict], iou_type: str) -> COCO:
         iou_type: 'bbox' or 'segm'; areas are box or mask areas accordingly.
 
     Raises:
-        ValueError: A record names an unknown image, or its mask has another size than the image.
+        ValueError: A record names an unknown image, or its mask has another size than the image
+            or is no RLE.
     """
     annotations = []
     for i, record in enumerate(records):
@@ -50,6 +54,11 @@ def results_to_coco(coco_gt: COCO, records: list[dict], iou_type: str) -> COCO:
                     f'width), but image {image.get("file_name") or image["id"]!r} is '
                     f'{image["height"]}x{image["width"]}; predict masks at the original size '
                     '(rescale=True)')
+            if 'height' in image:
+                try:
+                    rle = encoded(rle, image['height'], image['width'])
+                except RecordError as error:
+                    raise ValueError(f'prediction {i}: {error.kind}: {error}') from error
             ann['segmentation'] = rle
             # One at a time: pycocotools' area() of a list overflows beyond 255 masks on NumPy 2.
             ann['area'] = float(mask_utils.area(rle))

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
 
+from medseg.data.coco_rules import left_out_line, usable_content
 from medseg.data.patients import patient_groups
 from medseg.io import read_json
 
@@ -114,11 +116,13 @@ def read_truth(ann_file: str | Path, need_masks: bool) -> COCO:
     """Ground truth for :func:`match`.
 
     Raises:
-        UserError: The file cannot be read.
+        UserError: The file cannot be read or used.
         ValueError: An annotation lacks what is needed.
     """
     coco = COCO()
-    coco.dataset = read_json(ann_file)
+    coco.dataset, left_out = usable_content(read_json(ann_file), str(ann_file), training=False)
+    if left_out:
+        logging.getLogger(__name__).warning(left_out_line(str(ann_file), left_out))
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     complete_annotations(coco, str(ann_file), need_masks)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get_local_path
@@ -17,6 +16,7 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from medseg.data.categories import category_ids
+from medseg.data.checked_coco import load_checked
 from medseg.data.patients import patient_groups
 from medseg.io import write_json
 
@@ -71,7 +71,7 @@ class SemanticMetric(BaseMetric):
         self.classwise, self.outfile_prefix = classwise, outfile_prefix
         with get_local_path(ann_file, backend_args=backend_args) as path, \
                 contextlib.redirect_stdout(io.StringIO()):
-            self._coco = COCO(path)
+            self._coco = load_checked(path, str(ann_file), training=False)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep one batch's instances, masks as RLE.

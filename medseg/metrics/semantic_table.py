@@ -9,6 +9,8 @@ import numpy as np
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 
+from medseg.data.convert.records import RecordError
+from medseg.data.outlines import encoded
 from medseg.errors import UserError
 
 from .bootstrap import image_weights
@@ -94,14 +96,11 @@ class Areas:
         if not mask:
             raise UserError(f'{self._source}: a record of image {image["file_name"]!r} has no '
                             'segmentation; areas need masks')
-        if isinstance(mask, list):
-            return mask_utils.merge(mask_utils.frPyObjects(mask, *size))
-        if tuple(mask['size']) != size:
-            raise UserError(
-                f'{self._source}: a mask of image {image["file_name"]!r} is '
-                f'{mask["size"][0]}x{mask["size"][1]} (height x width), the image is '
-                f'{size[0]}x{size[1]}; masks must be of the image\'s size')
-        return mask_utils.frPyObjects(mask, *size) if isinstance(mask['counts'], list) else mask
+        try:
+            return encoded(mask, *size)
+        except RecordError as error:
+            raise UserError(f'{self._source}: a mask of image {image["file_name"]!r}: '
+                            f'{error.kind}: {error}') from error
 
 
 def score_areas(coco: COCO, records: Sequence[dict], *, cat_ids: Sequence[int],

@@ -69,7 +69,17 @@ class SemanticSegmentor(BaseDetector):
         target = torch.stack([class_masks(sample, self.num_classes, size)
                               for sample in batch_data_samples]).to(batch_inputs.device)
         valid = valid_area(batch_data_samples, size, batch_inputs)
-        logits = self.logits(batch_inputs)
+        return self.loss_by_feat(self.logits(batch_inputs), target, valid)
+
+    def loss_by_feat(self, logits: Tensor, target: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """Terms of the loss.
+
+        Args:
+            logits (Tensor): (B, K, h, w); enlarged to the target's size.
+            target (Tensor): 0 or 1, (B, K, H, W).
+            valid (Tensor): 1 where a pixel counts, (B, 1, H, W).
+        """
+        size = tuple(target.shape[2:])
         if tuple(logits.shape[2:]) != size:
             logits = F.interpolate(logits.float(), size=size, mode='bilinear',
                                    align_corners=False)

@@ -202,7 +202,8 @@ def build_model(name: str, num_classes: int, linear_sppf: bool = False) -> nn.Mo
         linear_sppf (bool): No activation after the first convolution of SPPF.
     """
     init_default_scope('mmdet')
-    config = Config.fromfile(CONFIGS / '_base_' / 'models' / f'{name.replace("-", "_")}.py')
+    # The whole config: it imports the parts that its model names.
+    config = Config.fromfile(CONFIGS / family_of(name) / f'{name}_1xb8-300e_peld.py')
     config.model.mask_head.num_classes = num_classes
     config.model.backbone.sppf_linear_conv1 = linear_sppf
     return MODELS.build(config.model)

@@ -110,7 +110,8 @@ class LGViT(BaseModule):
         self.stages = nn.ModuleList([nn.Sequential(
             *(MBConv(dim, mlp_ratio) for _ in range(depths[0])))])
         # The MBConvs have a place in the row of rates but take none.
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist()[depths[0]:])
+        last = max(sum(depths) - 1, 1)
+        rates = iter([drop_path_rate * i / last for i in range(depths[0], sum(depths))])
         for depth, heads in zip(depths[1:], num_heads, strict=True):
             self.stages.append(nn.ModuleList(
                 LGViTBlock(dim, heads, mlp_ratio, next(rates), attention) for _ in range(depth)))

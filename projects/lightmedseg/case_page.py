@@ -10,7 +10,7 @@ import jinja2
 import nibabel
 import numpy as np
 
-from medseg.data.palette import class_colors
+from medseg.runtime.palette import class_colors
 from medseg.io import write_bytes, write_text
 
 from .datasets.volume_file import Volume

@@ -133,3 +133,48 @@ def test_outlines_without_end_cost_little(folder):
                             text=True, timeout=120)
     assert result.stdout.strip() == "['outside the image']", result.stderr
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 << 20
+
+
+#: Command line of each tool that reads COCO files beside the checker; ``{}`` is a new folder.
+TOOLS = {
+    'split': ['--by', 'image', '--counts', '1', '1', '0', '--images', 'none'],
+    'stats': ['--json', '{}/stats.json'],
+    'browse': ['--out', '{}/drawn'],
+}
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_other_tools_say_what_is_wrong(folder, tmp_path_factory, capsys, tool):
+    """Every bad file: an exit code and a sentence, never a traceback."""
+    main = load_tool(f'tools/data/{tool}.py').main
+    codes = {}
+    for name, (row, _, _) in ROWS.items():
+        path, out = write(folder, row), tmp_path_factory.mktemp('out')
+        options = [word.format(out) for word in TOOLS[tool]]
+        first = {'split': [str(path), str(out / 'split'), '--image-dir', str(folder)],
+                 'stats': [str(path)],
+                 'browse': [str(path), '--images', str(folder)]}[tool]
+        codes[name] = main([*first, *options])
+        told = capsys.readouterr()
+        assert codes[name] in (0, 1, 2), name
+        assert codes[name] == 0 or 'a.json' in told.err or 'leads out' in told.err, name
+    for name, data in FILES.items():
+        path = folder / 'a.json'
+        path.write_bytes(data)
+        out = tmp_path_factory.mktemp('out')
+        first = [str(path), str(out / 'split')] if tool == 'split' else [str(path)]
+        assert main([*first, *[word.format(out) for word in TOOLS[tool]]]) == 2, name
+        assert 'a.json' in capsys.readouterr().err
+    assert codes['sound'] == 0
+    assert codes['category id is a list'] == codes['name leads out'] == 2
+    if tool != 'split':
+        assert codes['1e308'] == codes['negative run'] == codes['nan box'] == 1
+
+
+@pytest.mark.parametrize('name', ['negative area', 'nan area', 'infinite box', 'no width',
+                                  'no box'])
+def test_histograms_of_bad_numbers(folder, name):
+    stats = load_tool('tools/data/stats.py')
+    path = write(folder, ROWS[name][0])
+    assert stats.main([str(path), '--out', str(folder / 'stats.png')]) in (0, 1)
+    assert cv2.imread(str(folder / 'stats.png')) is not None

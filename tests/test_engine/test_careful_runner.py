@@ -143,7 +143,7 @@ def test_files_of_another_training_stay(tmp_path):
         'best_figure_epoch_3.pth', 'best_figure_epoch_77.pth']
 
 
-def test_paths_in_a_checkpoint_are_not_followed(trained, tmp_path):
+def test_paths_in_a_checkpoint_are_not_followed(trained, tmp_path, monkeypatch):
     """A checkpoint may say that the old best lies anywhere; nothing there is removed."""
     victim = tmp_path / 'best_thesis.pth'
     victim.write_text('precious')
@@ -151,10 +151,14 @@ def test_paths_in_a_checkpoint_are_not_followed(trained, tmp_path):
     info = state['message_hub']['runtime_info']
     info.update(best_ckpt=str(victim), best_score=-1., keep_ckpt_ids=['../best_thesis', 1],
                 last_ckpt=str(victim), cfg='import os')
+    state['meta'].update(config=f"custom_imports = dict(imports=['trap_module'])\n"
+                         f"a = open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'trap_module.py').write_text(f'open({str(tmp_path / "ran")!r}, "w")')
     work = tmp_path / 'work'
     save_checkpoint(state, work / 'evil.pth')
     train(config(work, epochs=5, resume=True, load_from=str(work / 'evil.pth')))
-    assert victim.read_text() == 'precious'
+    assert victim.read_text() == 'precious' and not (tmp_path / 'ran').exists()
     check_training_state(state, 'evil.pth')
     assert info['best_ckpt'] == 'best_thesis.pth' and info['keep_ckpt_ids'] == [1]
     assert 'cfg' not in info and 'last_ckpt' not in info

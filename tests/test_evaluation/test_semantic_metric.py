@@ -147,7 +147,7 @@ def test_images_that_were_not_predicted_are_missed(evaluate):
 def test_mask_of_another_size(evaluate):
     wrong = sample(0, [0], [0.9], [box_mask(0, 0, 10, 10)])
     wrong['pred_instances']['masks'] = wrong['pred_instances']['masks'][:, :20]
-    with pytest.raises(UserError, match=r"a mask of image 'p1_f1.png' is 20x60 .* is 40x60"):
+    with pytest.raises(UserError, match=r"image 'p1_f1.png': wrong size: .*\[20, 60\].* of 60x40"):
         evaluate([wrong])
 
 

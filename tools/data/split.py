@@ -16,6 +16,7 @@ from medseg.data.coco_file import (
     load_coco,
     output_name,
 )
+from medseg.data.coco_rules import left_out_line, usable_content
 from medseg.data.convert.images import LINK_MODES, place_image
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
@@ -127,9 +128,12 @@ def split(args: argparse.Namespace) -> None:
     if args.images is None:
         at_home = folder is None or folder.resolve() == (args.out / 'images').resolve()
         args.images = 'none' if at_home else 'symlink'
-    names = [str(image['file_name']) for image in content['images']]
-    if not names:
+    if not content['images']:
         raise ConversionError(f'{args.src}: holds no images')
+    content, left_out = usable_content(content, str(args.src), training=False)
+    if left_out:
+        print(f'warning: {left_out_line(str(args.src), left_out)}', file=sys.stderr)
+    names = [image['file_name'] for image in content['images']]
     grouping = grouping_of(args, names)
     patients = grouping and grouping.patients
     keys = names if args.by == 'image' else patients

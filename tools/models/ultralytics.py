@@ -2,7 +2,7 @@
 
     python tools/models/ultralytics.py yolo11n-seg.pt yolo11n.pth --num-classes 4
     python tools/train.py configs/yolo11/yolo11n-seg_1xb8-300e_peld.py \\
-        --cfg-options load_from=yolo11n.pth
+        --partial-weights --cfg-options load_from=yolo11n.pth
 
 Ultralytics' files are pickled models. They are read without Ultralytics and without running
 anything that they carry. A plain state dict does as well; where Ultralytics is installed,
@@ -106,7 +106,8 @@ def main(argv=None) -> int:
         options.append(f'model.mask_head.num_classes={num_classes}')
     if linear:
         options.append('model.backbone.sppf_linear_conv1=True')
-    print(f'use: configs/{family_of(name)}/{name}_1xb8-300e_peld.py --cfg-options '
+    partial = '--partial-weights ' if left_out else ''
+    print(f'use: configs/{family_of(name)}/{name}_1xb8-300e_peld.py {partial}--cfg-options '
           + ' '.join(options))
     return 0
 

@@ -1,0 +1,1 @@
+"""Data sets of HRMedSeg's own comparisons."""
