@@ -10,8 +10,8 @@ import jinja2
 import nibabel
 import numpy as np
 
-from medseg.runtime.palette import class_colors
 from medseg.io import write_bytes, write_text
+from medseg.runtime.palette import class_colors
 
 from .datasets.volume_file import Volume
 
