@@ -17,7 +17,7 @@ from typing import Any
 from mmengine.config import Config
 from PIL import ExifTags, Image
 
-from medseg.errors import UserError
+from medseg.errors import UserError, printable
 from medseg.io import write_json
 from medseg.runtime.palette import class_colors
 from medseg.tables import plain
@@ -30,8 +30,9 @@ from .convert.records import UNSPLIT, ConversionError
 from .convert.writer import convert
 from .convert.yolo_layout import class_file, is_yolo
 from .convert.yolo_seg_reader import read_yolo_seg
+from .grouping import UnclearPatients, find_grouping
 from .layouts import CocoPart, load_parts
-from .splitting import image_sizes, patients_by_pattern, split_content, subset_sizes
+from .splitting import image_sizes, split_content, subset_sizes
 
 RATIOS = (8, 1, 1)
 IMPORTS = ['medseg.data.named_coco', 'medseg.data.transforms', 'medseg.metrics']
@@ -190,12 +191,18 @@ def _split(source: Path, part: CocoPart, allowed: bool, notes: Notes) -> dict[st
             f'{source}: {part.path.name} is its only annotation file, so there is nothing to '
             f'validate on. Add --split to divide its {len(names)} images 8:1:1, or do it '
             f'yourself: python tools/data/split.py {part.path} OUT --image-dir {part.images}')
+    keys = [str(image['patient']) for image in part.content['images'] if 'patient' in image]
+    told = f'{len(set(keys))} patients that the file names'
     try:
-        keys = [str(image['patient']) for image in part.content['images'] if 'patient' in image]
-        keys = keys if len(keys) == len(names) else patients_by_pattern(names)
+        if len(keys) != len(names):
+            grouping = find_grouping(names)
+            keys, told = list(grouping.patients), grouping.summary()
         sizes = subset_sizes(len(set(keys)), RATIOS)
-        notes.lines.append(f'split by patient: {len(set(keys))} patients')
-    except UserError:
+        notes.lines.append(f'split by patient: {printable(told)}')
+    except UserError as error:
+        if isinstance(error, UnclearPatients) and any(item.sure for item in error.candidates):
+            raise ConversionError(f'{part.path}: {error}; with tools/data/split.py, then give its '
+                                  'OUT to --data') from error
         keys, sizes = names, image_sizes(len(names), RATIOS, None)
         notes.lines.append('split by image: no patients in the file names (or fewer than three); '
                            'images that resemble each other may be in two subsets, and results '
