@@ -28,6 +28,9 @@ from .tracking import NO_SMOOTHING, Smoothing, Tracked, Tracker
 FREEZE_S = 3.0
 #: Seconds between attempts to take up a live source that was lost: the first and the longest.
 RETRY_S = (0.5, 5.0)
+#: Longer side of masks on their way to the tracker, pixels: several times finer than networks'
+#: own, and cheaper than the picture's.
+RESULT_SIDE = 540
 
 
 @dataclass
@@ -311,6 +314,7 @@ class Engine:
             self.budget = Budget(settings.budget_ms, segmenter.resizable)
         segmenter.score_thr = settings.threshold * settings.smoothing.doubt
         segmenter.postprocess.beyond_box = settings.clean_up.beyond_box
+        segmenter.result_side = RESULT_SIDE
         if segmenter.input_scale != self.budget.scale:
             segmenter.input_scale = self.budget.scale
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from medseg.runtime.drawing import paint_mask
@@ -55,7 +56,7 @@ class Overlay:
         canvas = frame.copy()
         visible = [i for i in range(len(found)) if int(found.labels[i]) not in style.hidden]
         width = max(1, round(style.contour * min(frame.shape[:2]) / 720)) if style.contour else 0
-        areas = found.masks.sum((1, 2), dtype=np.int64) if len(visible) else []
+        areas = [cv2.countNonZero(mask.view(np.uint8)) for mask in found.masks]
         # Large ones first, so that small ones on them stay visible.
         for i in sorted(visible, key=lambda i: -areas[i]):
             paint_mask(canvas, found.masks[i], self.colors[found.labels[i]], style.opacity, width,

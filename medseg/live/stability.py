@@ -24,6 +24,7 @@ from medseg.runtime.records import decode_mask, read_lines
 from medseg.runtime.video import VideoReader
 from medseg.tables import fill, markdown
 
+from .engine import RESULT_SIDE
 from .tracking import NO_SMOOTHING, Smoothing, Tracked, Tracker
 
 #: A structure is shown where a mask overlaps it by at least this IoU.
@@ -180,6 +181,7 @@ def measure(segmenter: Segmenter, clips: Sequence[Path], variants: Mapping[str, 
             result.restart()
         segmenter.score_thr = threshold * min(s.doubt for s in variants.values())
         segmenter.postprocess.beyond_box = FOR_VIEWERS.beyond_box
+        segmenter.result_side = RESULT_SIDE
         for (frame, found), expected in zip(segmenter.stream(iter(VideoReader(clip))), truth,
                                             strict=False):
             found = clean(found, FOR_VIEWERS)

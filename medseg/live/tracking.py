@@ -116,7 +116,8 @@ class Tracker:
 
         Args:
             frame (np.ndarray): BGR, (H, W, 3) uint8.
-            found (Instances): What the network found in it, down to ``floor * threshold``.
+            found (Instances): What the network found in it, down to ``floor * threshold``; its
+                masks may be smaller than the frame.
             threshold (float): Objects need a higher score to appear, 0 to 1.
 
         Returns:
@@ -131,7 +132,7 @@ class Tracker:
             track.belief, track.found = warp(track.belief, places), None
         self._match(found, new)
         self._update(found, new, threshold)
-        return self._show(found, threshold)
+        return self._show(found, frame.shape[:2], threshold)
 
     def _match(self, found: Instances, new: np.ndarray) -> None:
         """Give each track what overlaps it most, the best pair first."""
@@ -181,8 +182,8 @@ class Tracker:
             self._tracks.append(
                 Track(self._last, score, votes, label, new[index].copy(), found=index))
 
-    def _show(self, found: Instances, threshold: float) -> Tracked:
-        by, size = self.smoothing, found.masks.shape[1:]
+    def _show(self, found: Instances, size: tuple[int, int], threshold: float) -> Tracked:
+        by = self.smoothing
         sure = (1 + threshold) / 2
         for track in self._tracks:
             enough = threshold * (by.doubt if track.shown else 1)
@@ -193,10 +194,10 @@ class Tracker:
         masks = np.zeros((len(shown), *size), bool)
         boxes = np.zeros((len(shown), 4), np.float32)
         for mask, box, track in zip(masks, boxes, shown, strict=True):
-            if by.mask >= 1 and track.found is not None:
-                mask[:], box[:] = found.masks[track.found], found.boxes[track.found]
-            else:
-                box[:] = _enlarge(track.belief, mask)
+            # Without smoothing it is what was found, as finely as it was found.
+            exact = by.mask >= 1 and track.found is not None
+            box[:] = _enlarge(found.masks[track.found].astype(np.float32) if exact
+                              else track.belief, mask)
         return Tracked(boxes, np.array([track.label for track in shown], np.int64),
                        np.array([track.score for track in shown], np.float32), masks, found.image,
                        found.class_names, found.colors, found.category_ids,
@@ -212,10 +213,23 @@ def _shrink(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return small / 255
 
 
-def _enlarge(belief: np.ndarray, mask: np.ndarray) -> tuple[float, float, float, float]:
-    """Write where a map is above a half into a larger mask; returns the mask's box."""
-    height, width = mask.shape
-    part = cv2.resize(belief, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
-    mask[:] = part
-    x, y, w, h = cv2.boundingRect(part.view(np.uint8))
-    return x, y, x + w, y + h
+def _enlarge(belief: np.ndarray, mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Write where a map (h, w) is above a half into an empty mask (H, W); returns its box."""
+    x, y, w, h = cv2.boundingRect((belief > 0.25).view(np.uint8))
+    if not w:
+        return 0, 0, 0, 0
+    # The window that the object is in, and a pixel around it that is outside for sure.
+    left, top = max(x - 1, 0), max(y - 1, 0)
+    window = (255 * belief[top:y + h + 1, left:x + w + 1]).astype(np.uint8)
+    step = np.array(mask.shape[::-1]) / belief.shape[::-1]
+    low = np.floor(np.array([left, top]) * step).astype(int)
+    high = np.ceil(np.array([left + window.shape[1], top + window.shape[0]]) * step).astype(int)
+    high = np.minimum(high, mask.shape[::-1])
+    shift = (np.array([left, top]) + 0.5) * step - 0.5 - low  # pixel centres are at halves
+    fine = cv2.warpAffine(window, np.array([[step[0], 0, shift[0]], [0, step[1], shift[1]]]),
+                          (int(high[0] - low[0]), int(high[1] - low[1])),
+                          flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    part = mask[low[1]:high[1], low[0]:high[0]]
+    np.greater(fine, 127, out=part)
+    x, y, w, h = cv2.boundingRect(np.ascontiguousarray(part).view(np.uint8))
+    return int(low[0]) + x, int(low[1]) + y, int(low[0]) + x + w, int(low[1]) + y + h

@@ -62,6 +62,9 @@ class ModelFile:
             trained on; 1, 2, ... where the file does not say.
         metadata (dict): All that the file says about itself.
         path (Path): The file.
+        result_side (int, optional): Masks and boxes come at a size whose longer side this is,
+            where images are larger: a stream needs no finer masks than the network makes, and
+            they are cheaper. None, the default, for the image's own size.
 
     Raises:
         ModelError: The file is missing, damaged, no export of this project, of another kind of
@@ -88,6 +91,7 @@ class ModelFile:
                        or class_colors(self.class_names)]
         self.category_ids = list(self.metadata.get('category_ids')
                                  or range(1, len(self.class_names) + 1))
+        self.result_side: int | None = None
         self.preprocess = Preprocessor(self.metadata)
         self._input = self.session.inputs[0].name
 
@@ -127,6 +131,8 @@ class ModelFile:
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
         blob, geometry = self.preprocess(image)
+        if self.result_side is not None:
+            geometry = geometry.seen_at(self.result_side)
         outputs = check_outputs(self.session.run({self._input: blob}), self.metadata,
                                 str(self.path))
         found = self.postprocess(outputs, geometry)

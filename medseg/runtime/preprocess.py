@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -18,6 +18,12 @@ class Geometry:
     original: tuple[int, int]
     resized: tuple[int, int]
     padded: tuple[int, int]
+
+    def seen_at(self, side: int) -> Geometry:
+        """The same for a frame whose longer side is at most ``side``."""
+        part = min(side / max(self.original), 1.0)
+        height, width = (max(round(part * length), 1) for length in self.original)
+        return replace(self, original=(height, width))
 
     @property
     def factor(self) -> tuple[float, float]:

@@ -110,3 +110,20 @@ def test_nothing_at_all():
     for _ in range(3):
         found = tracker.step(texture(*SIZE), instances(), 0.5)
         assert len(found) == 0 and found.masks.shape == (0, *SIZE) and found.ids.shape == (0,)
+
+
+def test_masks_smaller_than_the_frame():
+    """An object of a third of the resolution comes out where it is, smoothed or not."""
+    frame = texture(*SIZE)
+    for smoothing in (NO_SMOOTHING, Smoothing(proof=1)):
+        tracker = Tracker(1, smoothing)
+        small = Instances(np.float32([[20, 15, 50, 40]]), np.int64([0]), np.float32([0.9]),
+                          np.zeros((1, 60, 80), bool))
+        small.masks[0, 15:40, 20:50] = True
+        small.masks[0, 50:, 70:] = True  # and in the corner
+        for _ in range(2):
+            found = tracker.step(frame, small, 0.5)
+        truth = np.zeros(SIZE, bool)
+        truth[45:120, 60:150] = truth[150:, 210:] = True
+        assert found.masks.shape == (1, *SIZE) and iou(found.masks[0], truth) > 0.98
+        assert np.abs(found.boxes[0] - [60, 45, 240, 180]).max() <= 1

@@ -68,6 +68,20 @@ def test_no_straight_cut_where_the_object_goes_on(tmp_path):
     assert (segmenter(frame).masks[0] == cut).all()
 
 
+def test_smaller_results(tmp_path):
+    path = constant_model(tmp_path / 'm.onnx', raw_outputs(), dict(METADATA, kind='raw'))
+    segmenter = Segmenter(path)
+    frame = np.full((256, 256, 3), 100, np.uint8)
+    assert segmenter(frame).boxes[0].tolist() == [32, 32, 160, 160]
+    segmenter.result_side = 128
+    found = segmenter(frame)
+    assert found.boxes[0].tolist() == [16, 16, 80, 80] and found.masks.shape == (2, 128, 128)
+    # Prototype columns 0 to 7 are half the picture.
+    assert np.flatnonzero(found.masks[0].any(0)).tolist() == list(range(16, 64))
+    segmenter.result_side = 1000  # never larger than the image
+    assert segmenter(frame).masks.shape == (2, 256, 256)
+
+
 def test_smaller_input(tmp_path):
     path = constant_model(tmp_path / 'm.onnx', raw_outputs(), dict(METADATA, kind='raw'))
     segmenter = Segmenter(path)
