@@ -63,6 +63,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--results', type=Path, nargs='+', default=[], metavar='FILE',
                         help='results.json of trainings, whose accuracy is shown (always among '
                         'them: that of --out)')
+    parser.add_argument('--paper-data', action='store_true', help="the models are tested on the "
+                        "paper's own data: show the accuracies that it prints beside ours")
     parser.add_argument('--title', help='heading of the report')
     parser.add_argument('--docs', type=Path, metavar='FILE',
                         help='also write a table into this document')
@@ -220,7 +222,7 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
                     iterations=args.iterations, warm_up=args.warm_up,
                     precisions=options.precisions, suite=args.suite)
     title = args.title or (TABLES[args.suite].title if args.suite else 'Benchmark')
-    content = report.document(rows, session.machine, settings, title, missing)
+    content = report.document(rows, session.machine, settings, title, missing, args.paper_data)
     write_text(args.out / 'report.md', report.markdown(content))
     write_text(args.out / 'report.csv', report.flat_csv(content))
     plots = draw(content)

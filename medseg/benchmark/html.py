@@ -9,11 +9,13 @@ from jinja2 import Environment, StrictUndefined
 from .report import columns, conditions, notes
 
 STYLE = '''
-body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1200px;margin:2em auto;padding:0 1em}
+body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1400px;margin:2em auto;padding:0 1em}
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9em}
-th,td{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
+th,td{padding:.25em .5em;border-bottom:1px solid #ddd;text-align:right;vertical-align:bottom}
+td{white-space:nowrap}
+td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 th:first-child,td:first-child{text-align:left}
 th button{all:unset;cursor:pointer;font-weight:600}
 th button:focus-visible{outline:2px solid #4477aa}

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from medseg.configs import classes, pipelines, prediction_pipeline, test_dataset
+from medseg.runtime.files import IMAGES
+from medseg.runtime.images import read_image
 
 FRAME = (720, 1080)
 INSTANCES = 8
@@ -30,17 +32,23 @@ def frames(config: Config, count: int) -> tuple[list[np.ndarray], str]:
         count (int): How many at most.
 
     Returns:
-        tuple[list[np.ndarray], str]: BGR, (H, W, 3) uint8, and where they are from.
+        tuple[list[np.ndarray], str]: BGR, (H, W, 3) uint8, and where they are from, or why they
+        are drawn.
+
+    Raises:
+        ImageError: One of the images cannot be read.
     """
     leaf = test_dataset(config)
     folder = Path(leaf.get('data_root') or '.') / (leaf.get('data_prefix') or {}).get('img', '')
-    found = sorted(p for p in folder.rglob('*') if p.suffix.lower() in ('.png', '.jpg', '.jpeg')) \
+    found = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGES) \
         if folder.is_dir() else []
-    images = [image for path in found[:count] if (image := cv2.imread(str(path))) is not None]
+    images = [read_image(path) for path in found[:count]]
     if images:
         return images, f'{len(images)} images of the test set'
     rng = np.random.default_rng(0)
-    return [_drawn(rng) for _ in range(min(count, 4))], f'drawn, {FRAME[1]}x{FRAME[0]}'
+    why = f'no image in {folder}' if folder.is_dir() else f'no folder {folder}'
+    return ([_drawn(rng) for _ in range(min(count, 4))],
+            f'drawn, {FRAME[1]}x{FRAME[0]}, as there is {why}')
 
 
 def _drawn(rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 COLOURS = ('#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#bbbbbb', '#222222')
 
@@ -58,7 +59,7 @@ def efficiency(report: dict[str, Any]) -> str | None:
     rows = [row for row in report['rows'] if row['own'].get('params_m') or row['own'].get('fps')]
     if not rows:
         return None
-    panels = [('params_m', 'parameters, M'), ('gflops', "GFLOPs, the paper's convention"),
+    panels = [('params_m', 'parameters, M'), ('gflops', "GFLOPs, the paper's convention and size"),
               ('fps', 'FPS, batch 1')]
     panels = [p for p in panels if any(p[0] in row['own'] for row in rows)]
     figure = Figure(figsize=(4 * len(panels), 1.4 + 0.28 * len(rows)), layout='constrained')
@@ -75,14 +76,23 @@ def trade_off(report: dict[str, Any]) -> str | None:
               if row.get('complexity') and 'fps' in row['own']]
     if not points:
         return None
-    figure = Figure(figsize=(6, 4), layout='constrained')
+    figure = Figure(figsize=(8, 4.5), layout='constrained')
     axes = figure.subplots()
     for index, (row, flops, fps) in enumerate(points):
         axes.scatter(flops, fps, s=20 + 6 * row['own'].get('params_m', 1), alpha=0.8,
-                     color=COLOURS[index % len(COLOURS)])
-        axes.annotate(_label(row), (flops, fps), xytext=(5, 4), textcoords='offset points',
-                      fontsize=7)
-    axes.set_xscale('log')
+                     color=COLOURS[index % len(COLOURS)], label=_label(row),
+                     marker='os^Dv'[index // len(COLOURS) % 5])
+    axes.margins(0.1)
+    # Names beside the plot: on it those of models alike would cover each other or leave it.
+    for handle in axes.legend(loc='center left', bbox_to_anchor=(1, 0.5), fontsize=7,
+                              frameon=False).legend_handles:
+        handle.set_sizes([30])
+    if max(flops for _, flops, _ in points) > 5 * min(flops for _, flops, _ in points):
+        axes.set_xscale('log')
+    # 1.3 and not 1.3 x 10^0.
+    for numbers in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        numbers(FuncFormatter(lambda value, _: f'{value:g}'))
+    axes.tick_params(axis='x', which='both', labelsize=7)
     axes.set(xlabel='GFLOPs (2 × MACs, one size for all)', ylabel='FPS, batch 1')
     axes.grid(alpha=0.3)
     return _svg(figure)
@@ -102,8 +112,9 @@ def accuracy(report: dict[str, Any]) -> str | None:
             ends = row['accuracy']['intervals'].get(key)
             if ends:
                 axes.plot(ends, [place + 0.22] * 2, color='#222222', linewidth=1.2)
-    figure.suptitle('Accuracy (outlined: the paper, on its own data; lines: 95 % intervals)',
-                    fontsize=10)
+    printed = any(key in row['paper'] for row in rows for key, _ in panels)
+    figure.suptitle(f'Accuracy ({"outlined: the paper; " if printed else ""}lines: 95 % '
+                    'intervals)', fontsize=10)
     return _svg(figure)
 
 

@@ -77,8 +77,11 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def document(rows: list[dict], machine: dict, settings: dict, title: str,
-             missing: Sequence[str] = ()) -> dict[str, Any]:
+             missing: Sequence[str] = (), paper_data: bool = False) -> dict[str, Any]:
     """The whole report.
+
+    What a paper prints about accuracy is left out unless the models here were tested on its data:
+    on others the two say nothing about each other.
 
     Args:
         rows: What ``Session.run`` gave, accuracies joined.
@@ -86,7 +89,11 @@ def document(rows: list[dict], machine: dict, settings: dict, title: str,
         settings: How it was measured.
         title: Heading.
         missing: Rows of the paper without a config here.
+        paper_data: Accuracies here are on the paper's own data and test split.
     """
+    if not paper_data:
+        rows = [dict(row, paper={key: value for key, value in row['paper'].items()
+                                 if key not in ACCURACY}) for row in rows]
     return dict(schema=SCHEMA, title=title, machine=machine, settings=settings,
                 written=datetime.now(timezone.utc).isoformat(timespec='seconds'),
                 missing=list(missing), rows=[complete(row) for row in rows])
@@ -116,14 +123,15 @@ def columns(report: dict[str, Any]) -> dict[str, list[Column]]:
             Column('params_percent', 'difference, %', _get('difference', 'params_percent'), '+.1f'),
             Column('gmacs', 'GMACs', lambda r: _scaled(_get('complexity', 'macs')(r)), '.2f'),
             Column('gflops', 'GFLOPs', lambda r: _scaled(_get('complexity', 'flops')(r)), '.2f'),
-            Column('paper_convention_gflops', "G, paper's convention",
-                   _get('complexity', 'paper_gflops'), '.2f'),
-            Column('paper_gflops', 'paper, G', _get('paper', 'gflops'), '.1f'),
-            Column('gflops_difference', 'difference, G', _get('difference', 'gflops'), '+.2f'),
             Column('fused_parameters', 'fused parameters',
                    _get('complexity', 'fused_parameters'), ',d'),
             Column('fused_gflops', 'fused GFLOPs',
                    lambda r: _scaled(_get('complexity', 'fused_flops')(r)), '.2f')],
+        "Operations as the paper counts them, at the paper's size": [
+            Column('paper_convention_gflops', "G, paper's convention and size",
+                   _get('complexity', 'paper_gflops'), '.2f'),
+            Column('paper_gflops', 'paper, G', _get('paper', 'gflops'), '.1f'),
+            Column('gflops_difference', 'difference, G', _get('difference', 'gflops'), '+.2f')],
         'Peak memory': [
             Column('training_mib', f'training step, batch {report["settings"].get("batch")}, MiB',
                    _get('memory', 'training', 'mib'), '.0f'),
@@ -144,22 +152,27 @@ def columns(report: dict[str, Any]) -> dict[str, list[Column]]:
             groups[at] += [Column('paper_fps', 'paper, FPS', _get('paper', 'fps'), '.1f'),
                            Column('fps_difference', 'difference', _get('difference', 'fps'),
                                   '+.1f')]
-    accuracy = [Column('seeds', 'seeds', _get('accuracy', 'seeds'), 'd')]
-    for key in ACCURACY:
-        label = key.replace('_', ' ').replace('map50', 'mAP50').replace('map', 'mAP')
-        label = label.replace(' ar', ' AR@100')
-        accuracy.append(Column(key, label, _get('own', key), '.1f', _interval(key)))
-        if any(key in row['paper'] for row in rows):
-            accuracy.append(Column(f'paper_{key}', 'paper', _get('paper', key), '.1f'))
-            accuracy.append(Column(f'{key}_difference', 'difference', _get('difference', key),
-                                   '+.1f'))
-    accuracy.append(Column('train_minutes', 'training, min', _get('accuracy', 'train_minutes'),
-                           '.1f'))
-    groups['Accuracy on the test set, %'] = accuracy
+    groups['Masks on the test set, %'] = [
+        Column('seeds', 'seeds', _get('accuracy', 'seeds'), 'd'), *_accuracies('mask', rows),
+        Column('train_minutes', 'training, min', _get('accuracy', 'train_minutes'), '.1f')]
+    groups['Boxes on the test set, %'] = _accuracies('box', rows)
     kept = {heading: [c for c in table if any(c.value(row) is not None for row in rows)]
             for heading, table in groups.items()}
     return {heading: [name, *table] for heading, table in kept.items()
-            if any(not c.key.startswith('paper') for c in table)}
+            if any(c.key == 'paper_convention_gflops' or not c.key.startswith('paper')
+                   for c in table)}
+
+
+def _accuracies(kind: str, rows: list[dict]) -> list[Column]:
+    """Accuracies of masks or boxes, the paper's behind those that it prints."""
+    found = []
+    for key in (key for key in ACCURACY if key.startswith(kind)):
+        label = key.removeprefix(f'{kind}_').replace('map50', 'mAP50').replace('map', 'mAP')
+        label = 'AR@100' if label == 'ar' else label
+        found.append(Column(key, label, _get('own', key), '.1f', _interval(key)))
+        if any(key in row['paper'] for row in rows):
+            found.append(Column(f'paper_{key}', f'paper, {label}', _get('paper', key), '.1f'))
+    return found
 
 
 def _scaled(value: float | None) -> float | None:
@@ -197,8 +210,12 @@ def conditions(report: dict[str, Any]) -> list[str]:
     if units:
         lines.append('In brackets: 95 % intervals by bootstrap over the '
                      f'{" and ".join(sorted(units))}s of the test set, of the first seed.')
-    if units and any(set(row['paper']) & set(ACCURACY) for row in report['rows']):
-        lines.append("The paper's accuracies are on its own data and test split.")
+    if any(set(row['own']) & set(ACCURACY) for row in report['rows']):
+        lines.append(
+            "The paper's accuracies are on the same data."
+            if any(set(row['paper']) & set(ACCURACY) for row in report['rows']) else
+            "The paper's accuracies are on data of its own and not shown; --paper-data shows them "
+            'where the models were tested on those.')
     budgets = {str(sorted(row['accuracy']['training'].items())): row['accuracy']['training']
                for row in report['rows'] if (row.get('accuracy') or {}).get('training')}
     for b in budgets.values():
@@ -258,8 +275,10 @@ def compact(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     seen: dict[str, Column] = {'model': Column('model', 'model', _model)}
     for table in columns(report).values():
         seen.update({column.key: column for column in table})
-    titles = {'paper_params_m': 'paper, M', 'paper_mask_map50': 'paper', 'paper_mask_map': 'paper',
-              'fp32_p50_ms': 'ms'}
+    titles = {'paper_params_m': 'paper, M', 'fp32_p50_ms': 'ms', **{
+        f'{prefix}{kind}_{key}': f'{prefix and "paper, "}{kind} {text}'
+        for prefix in ('', 'paper_') for kind in ('mask', 'box')
+        for key, text in (('map50', 'mAP50'), ('map', 'mAP'))}}
     kept = [seen['model'], *(seen[key] for key in chosen if key in seen)]
     return ([titles.get(c.key, c.title) for c in kept],
             [[c.text(row) for c in kept] for row in report['rows']])

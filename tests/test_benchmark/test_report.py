@@ -57,12 +57,12 @@ def report():
     return rows, files
 
 
-def finished(report, tmp_path):
+def finished(report, tmp_path, paper_data=True):
     rows, files = report
     path = tmp_path / 'results.json'
     path.write_text(json.dumps(files))
     assert join_results(rows, [path]) == []
-    return document(rows, MACHINE, SETTINGS, 'Title', ['C: not here'])
+    return document(rows, MACHINE, SETTINGS, 'Title', ['C: not here'], paper_data)
 
 
 def test_figures_over_seeds():
@@ -81,12 +81,42 @@ def test_document(report, tmp_path):
     assert row['difference'] == {'params_m': 0.0296, 'gflops': 0.0, 'fps': 10.7,
                                  'mask_map50': -14.4, 'params_percent': 1.64}
     text = markdown(content)
-    assert '| A <n>: a | 1,829,607 | 1.8 | +1.6 | 4.09 | 8.17 | 8.80 | 8.8 | +0.00 |' in text
-    assert '| 60.0 (45.0–55.0) | 74.4 | -14.4 |' in text
+    assert '| A <n>: a | 1,829,607 | 1.8 | +1.6 | 4.09 | 8.17 | 1,800,000 | 8.00 |' in text
+    # The paper's count is at the paper's size, whatever ours is.
+    own, theirs = text.split('## ')[1:3]
+    assert own.startswith('Size and operations at 640×640\n') and 'convention' not in own
+    assert theirs.startswith("Operations as the paper counts them, at the paper's size\n")
+    assert '| A <n>: a | 8.80 | 8.8 | +0.00 |' in theirs
+    assert '| 60.0 (45.0–55.0) | 74.4 |' in text
     assert 'over the patients of the test set' in text
     assert 'b: complexity FAILED: ValueError: it broke' in text
     assert 'No config here: C: not here' in text
     json.dumps(content, allow_nan=False)
+
+
+def test_accuracies_on_other_data_stand_alone(report, tmp_path):
+    content = finished(report, tmp_path, paper_data=False)
+    row = content['rows'][0]
+    assert row['own']['mask_map50'] == 60 and row['paper']['params_m'] == 1.8
+    assert 'mask_map50' not in row['paper'] and 'mask_map50' not in row['difference']
+    text = markdown(content)
+    assert '74.4' not in text and '>74.4<' not in html(content, draw(content))
+    assert "The paper's accuracies are on data of its own and not shown" in text
+
+
+def test_axes_have_plain_numbers_and_each_model_its_name(report):
+    """Operations of 1.1 to 1.9 G: no 1.3 x 10^0; names stand beside the plot, one under another."""
+    rows = [dict(report[0][0], title=f'model {i}', complexity=dict(
+        report[0][0]['complexity'], flops=flops)) for i, flops in enumerate((1.1e9, 1.3e9, 1.9e9))]
+    svg = draw(document(rows, MACHINE, SETTINGS, 'Title'))['FLOPs against FPS (Figure 6)']
+    assert '\\times' not in svg and 'mathdefault' not in svg
+    places = [tuple(map(float, re.search(r'(?:translate\(|x=")([\d.]+)[ ,"y=]+([\d.]+)', text)
+                    .groups())) for text in re.findall(r'<text([^>]*)>model \d<', svg)]
+    assert len(places) == 3 and len({x for x, _ in places}) == 1
+    heights = sorted(y for _, y in places)
+    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 7
+    numbers = re.findall(r'<text[^>]*>([\d.]+)</text>', svg)
+    assert {'1.2', '1.4', '1.6', '1.8'} <= set(numbers)
 
 
 def test_csv(report, tmp_path):
@@ -103,7 +133,7 @@ def test_page_needs_nothing_else(report, tmp_path):
     assert list(plots) == list(PLOTS)
     page = html(content, plots)
     assert not re.search(r'https?://|src="(?!data:)|@import|<link', page)
-    assert page.count('<img') == len(PLOTS) and page.count('<table') == 4
+    assert page.count('<img') == len(PLOTS) and page.count('<table') == 6
     assert 'A &lt;n&gt;' in page and '<n>' not in page
     # each plot is a whole picture of its own, and opens nothing
     shown = [base64.b64decode(text).decode()
