@@ -6,16 +6,12 @@
 import argparse
 import os
 import sys
-import warnings
-from copy import deepcopy
 from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from medseg.cli import check_data, load_config, reports_user_errors
-from medseg.configs import test_dataset
 from medseg.engine import compat
 from medseg.engine.checkpoint import FuseBeforeLoadHook, is_fused
 from medseg.engine.classes import follow_order
@@ -25,6 +21,7 @@ from medseg.engine.testing import (
     run_test,
     show_predictions,
 )
+from medseg.engine.tta import enable_tta
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -35,32 +32,14 @@ def parse_args(argv=None) -> argparse.Namespace:
     add_output_arguments(parser, './work_dirs/<name of the config>')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes were started')
-    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation: scales, flips '
+                        'where training flips; or `tta_model` and `tta_pipeline` of the config')
     # The spelling depends on the release of PyTorch's launcher.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help='set by the launcher')
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
-
-
-def enable_tta(cfg: Config) -> None:
-    """Wrap the model and the pipeline for test-time augmentation, by flipping unless configured."""
-    if 'tta_model' not in cfg:
-        warnings.warn('the config has no `tta_model`; merging boxes with NMS at 0.5', stacklevel=2)
-        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(
-            nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
-    if 'tta_pipeline' not in cfg:
-        warnings.warn('the config has no `tta_pipeline`; flipping horizontally', stacklevel=2)
-        cfg.tta_pipeline = deepcopy(test_dataset(cfg).pipeline)
-        cfg.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[
-            [dict(type='RandomFlip', prob=1.), dict(type='RandomFlip', prob=0.)],
-            [dict(type='PackDetInputs', meta_keys=(
-                'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip',
-                'flip_direction'))],
-        ])
-    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 
 
 @reports_user_errors

@@ -107,3 +107,12 @@ def test_amp_trains_like_single_precision(trained, tiny_config, tmp_path):
     single, mixed = first_loss(trained), first_loss(tmp_path / 'amp')
     assert mixed != single
     assert mixed == pytest.approx(single, rel=0.05)
+
+
+def test_test_time_augmentation(trained, tiny_config, tmp_path):
+    """Six views of each image, boxes and masks merged, by the metrics of a plain test."""
+    result = run_tool('tools/test.py', tiny_config, trained / 'epoch_4.pth', '--tta', '--work-dir',
+                      tmp_path / 'tta')
+    metrics = json.loads(next(tmp_path.glob('tta/*/*.json')).read_text())
+    assert 0 <= metrics['coco/segm_mAP'] <= 1 and 0 <= metrics['coco/bbox_mAP'] <= 1
+    assert 'Traceback' not in result.stderr
