@@ -21,6 +21,11 @@ def gather_rows(values: Tensor, indices: Tensor) -> Tensor:
     return rows.reshape(batch, -1, channels)
 
 
+def rows_of(maps: Tensor, channels: int) -> Tensor:
+    """A level's maps (B, A * channels, H, W) as rows (B, H * W * A, channels)."""
+    return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, channels)
+
+
 def select_candidates(scores: Tensor, nms_pre: int) -> tuple[Tensor, Tensor, Tensor]:
     """The best pairs of location and class, as mmdet's ``filter_scores_and_topk`` picks them.
 

@@ -30,13 +30,14 @@ class Trained:
         return [str(self.config), str(self.checkpoint), str(self.image)]
 
 
-def write_inputs(folder: Path, base: str) -> Trained:
-    """A 96-pixel variant of a config, a checkpoint for it and a 64 x 96 image."""
+def write_inputs(folder: Path, base: str, changes: str = '') -> Trained:
+    """A 96-pixel variant of a config, with further changes as text of a config, a checkpoint for it
+    and a 64 x 96 image."""
     from medseg.deploy.agreement import normalise, randomise
     from medseg.engine.building import build_model
     config_file = write_tiny_config(folder)
     text = config_file.read_text().replace(RELEASE, base)
-    config_file.write_text(text + '\nmodel = dict(test_cfg=dict(score_thr=0.05))\n')
+    config_file.write_text(text + (changes or '\nmodel = dict(test_cfg=dict(score_thr=0.05))\n'))
     noise = np.random.default_rng(0).integers(0, 256, (64, SIZE, 3), np.uint8)
     image = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX)
     cv2.imwrite(str(folder / 'image.png'), image)

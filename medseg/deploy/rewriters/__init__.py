@@ -4,6 +4,8 @@ from . import (  # noqa: F401
     pooling,
     prototype_head,
     semantic_segmentor,
+    solov2,
     standard_symbolics,
+    two_stage,
     yolact,
 )

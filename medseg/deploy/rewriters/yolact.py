@@ -13,14 +13,9 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from medseg.deploy.exportable_heads import register_head
-from medseg.deploy.graph_postprocess import decode, gather_rows, pick_best
+from medseg.deploy.graph_postprocess import decode, gather_rows, pick_best, rows_of
 
 register_head(YOLACTProtonet, raw_outputs=True)
-
-
-def _rows(maps: Tensor, channels: int) -> Tensor:
-    """A level's maps (B, A * channels, H, W) as (B, H * W * A, channels)."""
-    return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, channels)
 
 
 @FUNCTION_REWRITER.register_rewriter(
@@ -41,9 +36,9 @@ def yolact_head__predict_by_feat(self, cls_scores: list[Tensor], bbox_preds: lis
         [scores.shape[-2:] for scores in cls_scores], device=cls_scores[0].device)
     scores, boxes, coeffs, priors = [], [], [], []
     for cls, box, coeff, prior in zip(cls_scores, bbox_preds, coeff_preds, levels, strict=True):
-        cls = _rows(cls, self.cls_out_channels)
+        cls = rows_of(cls, self.cls_out_channels)
         cls = cls.sigmoid() if self.use_sigmoid_cls else cls.softmax(-1)[..., :self.num_classes]
-        maps = [cls, _rows(box, 4), _rows(coeff, self.num_protos),
+        maps = [cls, rows_of(box, 4), rows_of(coeff, self.num_protos),
                 prior[None].expand(cls.shape[0], -1, -1)]
         if not raw and cfg.get('nms_pre', -1) > 0:
             index = cls.max(-1)[0].topk(cfg.nms_pre, dim=1)[1]
