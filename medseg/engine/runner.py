@@ -9,6 +9,7 @@ from mmdet.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -20,7 +21,7 @@ from .checkpoint import load_weights, weights_of
 from .checkpoint_file import CheckpointError
 from .classes import config_classes, trained_classes
 from .terse_log import TerseLog
-from .training_state import check_optimiser, check_training_state, resume_point
+from .training_state import check_optimiser, check_settings, check_training_state, resume_point
 
 
 @RUNNERS.register_module()
@@ -42,6 +43,11 @@ class CarefulRunner(TerseLog, Runner):
             filename, map_location=map_location, logger='silent')
         if self._resume:
             check_training_state(checkpoint, filename)
+            if isinstance(self.optim_wrapper, OptimWrapper) \
+                    and isinstance(self.param_schedulers, list):
+                check_settings(self.optim_wrapper.optimizer.param_groups,
+                               [scheduler.state_dict() for scheduler in self.param_schedulers],
+                               checkpoint, filename)
         if 'state_dict' not in checkpoint:  # hooks want it
             checkpoint = {'state_dict': weights_of(checkpoint, filename), 'meta': {}}
         if self._train_loop is not None:

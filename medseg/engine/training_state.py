@@ -1,9 +1,10 @@
 """What a training checkpoint holds beside the weights, and which one a training goes on from."""
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,46 @@ def check_training_state(checkpoint: Any, name: str | os.PathLike) -> None:
 
 def _natural(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _alike(own: Any, given: Any) -> bool:
+    """Whether a setting from a file is of the kind that a program holds in its place."""
+    if isinstance(own, bool) or own is None:
+        return given is None or isinstance(given, (bool, int, float))
+    if isinstance(own, (int, float)):
+        return isinstance(given, (int, float)) and math.isfinite(given)
+    if isinstance(own, (list, tuple)):
+        return isinstance(given, (list, tuple)) and len(given) == len(own) and all(
+            map(_alike, own, given))
+    return not isinstance(own, str) or isinstance(given, str)
+
+
+def check_settings(optimiser: Sequence[dict], schedulers: Sequence[dict], checkpoint: dict,
+                   name: str | os.PathLike) -> None:
+    """Raise where what a checkpoint would put into optimiser and schedule is of another kind.
+
+    Both take what a file holds into their own attributes, and would fail in the middle of a step.
+
+    Args:
+        optimiser (Sequence[dict]): ``param_groups`` of the optimiser as built.
+        schedulers (Sequence[dict]): ``state_dict()`` of each scheduler as built.
+        checkpoint (dict): After :func:`check_training_state`.
+        name (str | os.PathLike): The file, for messages.
+
+    Raises:
+        CheckpointError: See there.
+    """
+    groups = checkpoint['optimizer'].get('param_groups')
+    for what, own, given in (('optimiser', optimiser, groups),
+                             ('schedule', schedulers, checkpoint['param_schedulers'])):
+        fits = isinstance(given, list) and len(given) == len(own) and all(
+            isinstance(part, dict) for part in given)
+        wrong = [key for mine, part in zip(own, given, strict=True) for key in part
+                 if key != 'params' and (key not in mine or not _alike(mine[key], part[key]))
+                 and (key in mine or what == 'schedule')] if fits else ['its number of parts']
+        if wrong:
+            raise CheckpointError(f'{name}: the state of its {what} does not fit the config '
+                                  f'({wrong[0]}); resume with the config that it was trained with')
 
 
 def check_optimiser(wrapper: Any, name: str | os.PathLike) -> None:

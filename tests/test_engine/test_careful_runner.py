@@ -1,4 +1,5 @@
 """Weights that fit, files that are whole, and where a training goes on: with a tiny network."""
+import math
 import os
 import shutil
 import time
@@ -239,7 +240,14 @@ def changed(state, path, value):
     ('param_schedulers', 1, 'damaged (param_schedulers)'),
     ('optimizer', {}, 'does not fit the config'),
     ('optimizer.param_groups', [], 'does not fit the config'),
-    ('param_schedulers', [1], 'does not fit the config'),
+    ('param_schedulers', [1], 'the state of its schedule does not fit'),
+    ('param_schedulers', [], 'the state of its schedule does not fit'),
+    ('param_schedulers', [{'optimizer': 5}], 'does not fit the config (optimizer)'),
+    ('param_schedulers', [{'last_step': 'x'}], 'does not fit the config (last_step)'),
+    ('optimizer.param_groups', [{'lr': 'fast', 'params': [0, 1, 2]}],
+     'the state of its optimiser does not fit the config (lr)'),
+    ('optimizer.param_groups', [{'lr': math.nan, 'params': [0, 1, 2]}], '(lr)'),
+    ('optimizer.param_groups', [{'betas': (0.9,), 'params': [0, 1, 2]}], '(betas)'),
     ('optimizer.state', {0: {
         'step': torch.tensor(3.), 'exp_avg': torch.ones(7), 'exp_avg_sq': torch.ones(7)}},
      'has the shape (7,), the parameter (3, 1)'),
