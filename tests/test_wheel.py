@@ -82,3 +82,23 @@ print(len(found.scores), importlib.util.find_spec('torch'))
 """, cwd=tmp_path, env=env)
     assert str(tmp_path / 'venv') in out and out.splitlines()[-1] == '2 None'
     assert 'usage' in run(python, '-m', 'medseg.runtime', '--help', cwd=tmp_path, env=env)
+
+
+def test_configs_find_their_projects_where_only_the_wheel_is(wheel, tmp_path):
+    """The wheel unpacked on the path, away from the checkout: a model of a project is built."""
+    zipfile.ZipFile(wheel).extractall(tmp_path / 'site')
+    out = run(sys.executable, '-c', '''
+import os, sys
+# an installed checkout is on the path too
+sys.path = [p for p in sys.path if not os.path.isdir(os.path.join(p, "projects"))]
+from medseg.engine import compat
+from medseg.paths import shipped_root
+compat.setup()
+from mmengine.config import Config
+from medseg.engine.building import build_model
+config = Config.fromfile(shipped_root() / "configs/lmsfa/lmsfa-n_1xb8-300e_peld.py")
+print(type(build_model(config).mask_head).__module__)
+print(sys.modules["projects"].__file__)
+''', cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(tmp_path / 'site')})
+    assert out.splitlines()[-2] == 'projects.lmsfa.heads.lms_head'
+    assert str(tmp_path / 'site') in out.splitlines()[-1]

@@ -52,7 +52,7 @@ def test(config: Config, checkpoint: str, folder: Path, device: str) -> dict[str
     prepare(run, config)
     fleet = Fleet(folder, device=device)
     try:
-        fleet.call('test.py', folder / 'config.py', Path(checkpoint).resolve(), '--work-dir',
+        fleet.call('test', folder / 'config.py', Path(checkpoint).resolve(), '--work-dir',
                    folder / 'test', log=folder / 'test.log')
         return {'ok': figures([evaluation(run, Config.fromfile(folder / 'config.py'))])}
     except RuntimeError as error:

@@ -33,7 +33,6 @@ from medseg.metrics.instance_matches import load_matches
 from .area_comparison import area_intervals
 
 SCHEMA = 1
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 _LOG_LINES = 12
 #: Metrics that write the predictions, whose intervals are wanted.
 _WRITERS = ('InstanceMetric', 'PELDMetric', 'CocoMetric', 'SemanticMetric')
@@ -146,7 +145,7 @@ class Fleet:
                 _end_group(process)
 
     def call(self, tool: str, *words: str | Path, log: Path) -> None:
-        """Run one of the project's tools with its output in ``log``.
+        """Run ``medseg.engine.train`` or ``.test`` with its output in ``log``.
 
         Raises:
             Stopped: The fleet was stopped.
@@ -156,7 +155,7 @@ class Fleet:
             if self._stop.is_set():
                 raise Stopped
             process = subprocess.Popen(
-                [sys.executable, str(TOOLS / tool), *map(str, words)], stdout=file,
+                [sys.executable, '-m', f'medseg.engine.{tool}', *map(str, words)], stdout=file,
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment,
                 start_new_session=True, pass_fds=self.inherit)
             self._processes.add(process)
@@ -187,12 +186,12 @@ class Fleet:
             done = last.is_file() and (run.work / 'last_checkpoint').is_file() and Path(
                 (run.work / 'last_checkpoint').read_text().strip()).name == last.name
             if not done:
-                self.call('train.py', run.folder / 'config.py', '--work-dir', run.work, '--resume',
+                self.call('train', run.folder / 'config.py', '--work-dir', run.work, '--resume',
                           '--no-report',
                           *(['--amp'] if run.amp else []), log=run.folder / 'train.log')
             spent += (time.monotonic() - start) / 60
             start, done = time.monotonic(), True
-            self.call('test.py', run.folder / 'config.py', last, '--work-dir',
+            self.call('test', run.folder / 'config.py', last, '--work-dir',
                       run.folder / 'test', log=run.folder / 'test.log')
             result.update(evaluation(run, config), status='finished', checkpoint=str(last),
                           test_minutes=round((time.monotonic() - start) / 60, 3))

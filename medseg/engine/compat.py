@@ -23,6 +23,7 @@ from mmengine.utils import digit_version
 
 from medseg.engine.checkpoint_file import read_checkpoint
 from medseg.errors import UserError
+from medseg.paths import make_projects_importable
 
 MIN_TORCH = '2.6'
 #: mmengine releases seen to need the work-arounds; a newer one is trusted to have its own fix.
@@ -147,6 +148,7 @@ def setup() -> None:
     Raises:
         StackError: See :func:`check_stack`.
     """
+    make_projects_importable()
     check_stack()
     load_checkpoints_without_code()
     distribute_on_cpu()

@@ -101,7 +101,7 @@ def test_trains_tests_and_resumes(tool, tiny, monkeypatch, capsys):
     monkeypatch.setattr(tool.training.Fleet, 'call',
                         lambda self, name, *words, log: started.append(name))
     assert tool.main(command) == 0
-    assert started == ['test.py']
+    assert started == ['test']
     # What another call has finished in the folder stays in the collection, if it can be compared.
     finished = dict(run, name='second-seed5')
     for name, change in (('second', {}), ('failed', {'status': 'failed'}),

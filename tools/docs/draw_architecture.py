@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Parts of the library from the ground up; a part imports from floors below its own, no other.
 FLOORS = (
     {'errors', 'paths'}, {'io'}, {'tables', 'runtime'}, {'live', 'data'},
-    {'metrics', 'models', 'configs'}, {'engine', 'cli'}, {'deploy', 'benchmark'})
+    {'metrics', 'models', 'configs'}, {'cli'}, {'engine'}, {'deploy', 'benchmark'})
 #: What everything may import; drawn as one strip, without the arrows to it.
 GROUND = {'errors', 'io', 'paths', 'tables'}
 COLORS = {'tools': '#d9d2e9', 'projects': '#fce5cd', 'medseg': '#d0e4f7'}
