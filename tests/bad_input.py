@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bad_annotation_tables import coco, labelme_files, patients, supervisely, yolo
 from hostile_checkpoints import ALL
 from hostile_models import GOOD, OUTSIDE, WRONG, external, initializer
 from onnx import ModelProto
@@ -73,7 +74,8 @@ def exported(folder: Path) -> list[tuple[str, str]]:
 
 #: Tables of the document by the name of their place.
 TABLES: dict[str, Callable[[Path], list[tuple[str, str]]]] = {
-    'checkpoints': checkpoints, 'exported': exported}
+    'checkpoints': checkpoints, 'exported': exported, 'coco': coco, 'patients': patients,
+    'labelme': labelme_files, 'supervisely': supervisely, 'yolo': yolo}
 
 
 def outdated(write: bool) -> list[str]:
