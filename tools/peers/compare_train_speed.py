@@ -26,7 +26,7 @@ from rich.table import Table
 
 from medseg.io import write_json
 
-PEERS = Path(__file__).resolve().parent / 'peers'
+PEERS = Path(__file__).resolve().parent
 
 
 def measure(command: list[str], skip: int) -> tuple[list[float], float]:
