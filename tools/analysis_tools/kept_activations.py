@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.config import DictAction
 from mmengine.utils import import_modules_from_strings
 
 from medseg.benchmark.kept_activations import kept_memory
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                         'first')
     parser.add_argument('--size', type=int, default=1024, help='side in pixels (default: 1024)')
     parser.add_argument('--batch', type=int, nargs='+', default=[1, 4], help='default: 1 4')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of every config, such as '
+                        'model.backbone.with_cp=True')
     parser.add_argument('--docs', type=Path, help='write the table into this document')
     parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
     args = parser.parse_args(argv)
@@ -40,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     compat.setup()
     rows, first = [], {}
     for name in args.configs:
-        config = load_config(name)
+        config = load_config(name, args.cfg_options)
         import_modules_from_strings(**config.custom_imports)
         cells = [Path(name).stem]
         for batch in args.batch:
