@@ -73,7 +73,7 @@ def fingerprint(pixels: np.ndarray, source: str, name: str) -> Fingerprint:
 
 def near_pairs(first: Sequence[Fingerprint],
                second: Sequence[Fingerprint]) -> Iterator[tuple[Fingerprint, Fingerprint, float]]:
-    """Yields each of ``first`` that nearly equals one of ``second``, with the likest of them.
+    """Yields each of ``first`` that nearly equals one of ``second``, with the most similar of them.
 
     The third value is the correlation of their details, from MIN_CORRELATION to 1.
     """

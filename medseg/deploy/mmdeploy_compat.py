@@ -1,4 +1,4 @@
-"""Work-arounds for MMDeploy 1.3.1 with current PyTorch, each behind a check that lets it lapse.
+"""Work-arounds for MMDeploy 1.3.1 with current PyTorch, each behind a version check.
 
 Delete a function here when what it answers is fixed in the oldest version supported.
 """

@@ -1,4 +1,4 @@
-"""Work-arounds for upstream breakages, each behind a check that lets it lapse.
+"""Work-arounds for upstream breakages, each behind a version check.
 
 :func:`setup` applies them all; importing ``medseg.engine`` does that, so a config that
 names it in ``custom_imports`` needs nothing more. Each function says which upstream report it

@@ -42,11 +42,11 @@ class InstanceMetric(CocoMetric):
 
     Definitions (``docs/metrics.md`` has them at length):
 
-    - *AP* is COCO's, at ``max_dets`` detections an image and class.
+    - *AP* is COCO's, at ``max_dets`` detections per image and class.
     - *Precision* and *recall*: at IoU 0.5, at the one confidence where the smoothed F1, averaged
       over classes, is highest; averaged over the classes with ground truth. These are YOLO's
       "P" and "R" (see ``precision_recall``).
-    - *AR@100* is COCO's: the recall of the best 100 detections an image and class whatever their
+    - *AR@100* is COCO's: the recall of the best 100 detections per image and class whatever their
       score, averaged over IoU 0.50:0.95 and classes.
     - *boundary AP* takes min(mask IoU, boundary IoU) for IoU (see ``boundary``).
     - *NSD* is the share of the contours within a tolerance of one another (see ``surface``).

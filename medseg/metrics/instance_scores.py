@@ -12,7 +12,7 @@ from .fast_cocoeval import FastCOCOeval, results_to_coco
 from .precision_recall import best_f1_point
 from .surface import class_contours
 
-#: COCO's "AR@100": the number of detections an image at which average recall is quoted.
+#: COCO's "AR@100": the number of detections per image at which average recall is quoted.
 AR_DETECTIONS = 100
 
 

@@ -23,7 +23,7 @@ MAX_LOG_DISTANCE = 6.0
 
 
 class PrototypeHead(BaseMaskHead):
-    """Anchor-free boxes, classes and mask coefficients a location, prototypes an image.
+    """Anchor-free boxes, classes and mask coefficients per location, prototypes an image.
 
     Subclasses build their branches and implement :meth:`forward_level`. Training follows
     YOLOv8-seg: task-aligned assignment, cross entropy against the alignment as soft class

@@ -30,7 +30,7 @@ class Instances:
         scores: (n,) float32, 0 to 1.
         masks: (n, H, W) bool.
         image: (H, W, 3) uint8, BGR, that they were found in; not copied.
-        class_names, colors, category_ids: One a class, as :class:`.segmenter.Segmenter` has them.
+        class_names, colors, category_ids: One per class, as :class:`.segmenter.Segmenter` has them.
     """
 
     boxes: np.ndarray
@@ -181,7 +181,7 @@ def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int
         values (np.ndarray): (n, h, w) float32, logits or probabilities, covering the whole input.
         boxes (np.ndarray, optional): (n, 4) in original pixels; None for the whole image.
         size (tuple[int, int]): Original height and width.
-        scale (tuple[float, float]): Pixels of ``values`` an original pixel, as (x, y).
+        scale (tuple[float, float]): Pixels of ``values`` per original pixel, as (x, y).
         cut (float): A pixel belongs to the mask above this value.
         stride (tuple[float, float], optional): Pixels of ``values`` per prototype pixel, as
             (x, y), for :func:`last_trusted`; None where masks were not made of prototypes.
@@ -253,7 +253,7 @@ class Postprocessor:
         return np.clip(boxes, 0, np.float32([width, height, width, height]))
 
     def _scale(self, shape: tuple[int, ...], geometry: Geometry) -> tuple[float, float]:
-        """Pixels of a map of that (..., h, w) an original pixel, as (x, y)."""
+        """Pixels of a map of that (..., h, w) per original pixel, as (x, y)."""
         return (shape[-1] / geometry.padded[1] * geometry.factor[0],
                 shape[-2] / geometry.padded[0] * geometry.factor[1])
 

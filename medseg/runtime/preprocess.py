@@ -27,7 +27,7 @@ class Geometry:
 
     @property
     def factor(self) -> tuple[float, float]:
-        """Input pixels an original pixel, as (x, y)."""
+        """Input pixels per original pixel, as (x, y)."""
         return (self.resized[1] / self.original[1], self.resized[0] / self.original[0])
 
 
@@ -44,7 +44,7 @@ class Preprocessor:
         self.metadata = metadata
         levels = np.arange(256, dtype=np.float32)[:, None]
         table = ((levels - np.float32(metadata['mean'])) / np.float32(metadata['std']))
-        # One table a channel of the input: a value for each of the 256 levels.
+        # One table per channel of the input: a value for each of the 256 levels.
         self._tables = np.ascontiguousarray(table.T.astype(np.float32))
         self._reduction = 1.0
         self._geometry: Geometry | None = None

@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help='PREFIX.bbox.json and PREFIX.segm.json of InstanceMetric')
     parser.add_argument('--ann', type=Path, help='annotation file of --run')
     parser.add_argument('--max-dets', type=int, default=100,
-                        help='of --run: detections an image and class that count (default: 100)')
+                        help='of --run: detections per image and class that count (default: 100)')
     parser.add_argument('--reference', metavar='NAME', help='show differences from this model')
     parser.add_argument('--title', action='append', default=[], metavar='NAME=TITLE',
                         help='what to call a model in the table')

@@ -89,7 +89,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('gt', type=Path, metavar='GT.json', help='COCO annotations')
     parser.add_argument('--iou-type', choices=('segm', 'bbox'), default='segm')
     parser.add_argument('--max-dets', type=int, default=100,
-                        help='detections an image and class that count (default: 100)')
+                        help='detections per image and class that count (default: 100)')
     parser.add_argument('--tolerance', type=float, default=0.002,
                         help='largest accepted difference (default: 0.002)')
     return parser.parse_args(argv)

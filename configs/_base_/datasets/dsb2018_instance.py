@@ -20,6 +20,6 @@ test_dataloader = dict(
     dataset=dict(type=dataset_type, data_root=data_root, data_prefix=dict(img='val/'),
                  ann_file='annotations/instances_val.json', pipeline=_base_.test_pipeline))
 
-# Every figure at 300 detections an image: COCO's 100 would cut images with more nuclei.
+# Every figure at 300 detections per image: COCO's 100 would cut images with more nuclei.
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json', max_dets=300)
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json', max_dets=300)
