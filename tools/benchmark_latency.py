@@ -196,7 +196,7 @@ def caption(report: dict) -> str:
     about, size = report['machine'], report['size']
     versions = ', '.join(f'{NAMES[backend]} {about[backend]}' for backend in report['results'])
     return (f'Medians, 95th percentiles and ratios to the first row; {about["cpu"]}, '
-            f'{about["cores"]} cores, {about["threads"]} threads, {versions}; dynamic inputs at '
+            f'{about["cores"]} cores, {about["threads"]} threads, {versions}; inputs of '
             f'{size["width"]}×{size["height"]}; {report["rounds"]} rounds of {report["calls"]} '
             f'calls, {report["clock"]} time; load average at the start {about["load"]:.1f}.')
 

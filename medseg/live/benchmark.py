@@ -3,8 +3,8 @@
     python -m medseg.live.benchmark MODEL [MODEL ...] --clip CLIP.mp4
 
 The clip's frames lie in memory, at each --size, and come at each --rate, as from a camera that
-costs nothing. Beside each run stands what the network does alone, one frame after another, in the same
-process; bars are ratios of the two, which a busy machine changes less than milliseconds.
+costs nothing. Beside each run stands what the network does alone, one frame after another, in the
+same process; bars are ratios of the two, which a busy machine changes less than milliseconds.
 """
 from __future__ import annotations
 
