@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import track
 
 from medseg.cli import load_config, reports_user_errors
+from medseg.data.convert.labelme_writer import CorrectionFiles
 from medseg.data.pictures import draw_annotations, write_png
 from medseg.engine import compat
 from medseg.engine.inference import Predictor
@@ -56,11 +57,15 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help=f'keep instances from this score on, 0 to 1 (default: {SCORE_THR})')
     parser.add_argument('--ann', type=Path, metavar='FILE', help='COCO annotation file whose ids '
                         'the records get, so that they can be scored against it')
+    parser.add_argument('--labelme', action='store_true', help='also write a LabelMe file beside '
+                        'each image that has none, to correct by hand and train on')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument('--no-json', action='store_true', help='write no predictions.json')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     args = parser.parse_args(argv)
+    if args.labelme and is_video(args.source):
+        parser.error('--labelme: is for images, not for videos')
     if not 0 <= args.score_thr <= 1:
         parser.error(f'--score-thr {args.score_thr}: must be between 0 and 1')
     return args
@@ -87,7 +92,8 @@ def overlay(image: np.ndarray, instances: list[dict], predictor: Predictor) -> n
 
 
 def predict_images(predictor: Predictor, files: dict[Path, int], root: Path, out: Path,
-                   score_thr: float, records: RecordWriter) -> list[str]:
+                   score_thr: float, records: RecordWriter,
+                   corrections: CorrectionFiles | None = None) -> list[str]:
     """Predict and draw images, given with their ids; returns a line for each that failed."""
     targets = overlay_paths(list(files), root, out / 'overlays')
     failures = []
@@ -104,6 +110,8 @@ def predict_images(predictor: Predictor, files: dict[Path, int], root: Path, out
             continue
         records.write({'image_id': files[file], 'file_name': name, **item} for item in instances)
         try:
+            if corrections is not None:
+                corrections.write(file, image.shape[1::-1], instances)
             write_png(targets[file], overlay(image, instances, predictor))
         except OSError as error:
             failures.append(overlay_trouble(file, error))
@@ -153,6 +161,7 @@ def main(argv=None) -> int:
         if not is_video(source):
             ids = annotations.select(files, root)
     records = RecordWriter(args.out, keep=not args.no_json)
+    corrections = CorrectionFiles() if args.labelme else None
     try:
         with stops_cleanly(), records:
             if is_video(source):
@@ -160,13 +169,15 @@ def main(argv=None) -> int:
                 done = '1 video' if not failures else 'a part of the video'
             else:
                 failures = predict_images(predictor, ids, root, args.out, args.score_thr,
-                                          records)
+                                          records, corrections)
                 done = f'{len(ids) - len(failures)} of {len(ids)} images'
                 if len(ids) < len(files):
                     done += f'; {len(files) - len(ids)} are not in {args.ann}'
     except KeyboardInterrupt:
         return report_stop(records)
     print(f'{args.out}: {records.count} instances on {done}')
+    if corrections is not None:
+        print(corrections)
     for line in failures:
         print(f'failed: {printable(line)}', file=sys.stderr)
     return 1 if failures else 0
