@@ -303,6 +303,6 @@ def _data_config(out: Path, parts: dict[str, CocoPart], contents: dict[str, dict
         if subset != 'train':
             # a hundred detections per image are COCO's; more where images hold more objects
             config[f'{subset}_evaluator'] = dict(
-                type='PELDMetric', ann_file=root + file, metric=['bbox', 'segm'],
+                type='InstanceMetric', ann_file=root + file, metric=['bbox', 'segm'],
                 max_dets=100 * max(1, -(-most // 100)))
     return Config(config)

@@ -12,9 +12,11 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from medseg.cli import check_data, load_config, reports_user_errors
+from medseg.configs import holds_instances
 from medseg.engine import compat
 from medseg.engine.checkpoint import FuseBeforeLoadHook, is_fused
 from medseg.engine.classes import follow_order
+from medseg.engine.head_check import crowded
 from medseg.engine.testing import (
     add_output_arguments,
     check_output_arguments,
@@ -62,6 +64,8 @@ def main(argv=None) -> int:
     note = follow_order(cfg, checkpoint, args.checkpoint)
     if note:
         print(f'note: {note}', file=sys.stderr)
+    for line in crowded(cfg, 'test_dataloader') if holds_instances(cfg) else ():
+        print(f'note: {line}', file=sys.stderr)
     show_predictions(cfg, args)
     if args.tta:
         enable_tta(cfg)

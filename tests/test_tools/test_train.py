@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from mmengine.config import Config
 from tool_runs import run_tool
 
 CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
@@ -116,3 +117,22 @@ def test_test_time_augmentation(trained, tiny_config, tmp_path):
     metrics = json.loads(next(tmp_path.glob('tta/*/*.json')).read_text())
     assert 0 <= metrics['coco/segm_mAP'] <= 1 and 0 <= metrics['coco/bbox_mAP'] <= 1
     assert 'Traceback' not in result.stderr
+
+
+def test_early_stop_tensorboard_and_accumulation(tiny_config, tmp_path):
+    """The hardly trained model makes no progress: two validations, one of them in vain."""
+    work = tmp_path / 'w'
+    run_tool('tools/train.py', tiny_config, '--work-dir', work, '--epochs', '6', '--patience', '1',
+             '--tensorboard', '--accumulate', '2', '--no-report')
+    assert (work / 'epoch_2.pth').is_file() and not (work / 'epoch_3.pth').exists()
+    assert list(work.glob('*/vis_data/events.out.tfevents.*'))
+    config = Config.fromfile(work / 'tiny.py')
+    assert config.optim_wrapper.accumulative_counts == 2
+    assert not (work / 'report').exists()
+
+
+def test_heads_that_do_not_fit_are_refused(error_of, tiny_config, tmp_path):
+    error = error_of('tools/train.py', tiny_config, '--work-dir', tmp_path, '--cfg-options',
+                     'model.mask_head.num_classes=5')
+    assert 'model.mask_head.num_classes is 5, but the training data has 4 classes' in error
+    assert '--cfg-options model.mask_head.num_classes=4' in error

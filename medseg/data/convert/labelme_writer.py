@@ -49,8 +49,8 @@ def labelme_record(image_name: str, size: tuple[int, int],
     Args:
         image_name: File name of the image, beside the file.
         size: Width and height of the upright image in pixels.
-        objects: Label, rings (N, 2) and a description for each object. Its parts share a
-            ``group_id``; an object of one part has none.
+        objects: Label, rings (N, 2) and a description (may be empty) for each object. Its parts
+            share a ``group_id``; an object of one part has none.
     """
     shapes, groups = [], 0
     for label, rings, text in objects:
@@ -58,7 +58,7 @@ def labelme_record(image_name: str, size: tuple[int, int],
         shapes += [{'label': label, 'points': [[round(float(x), 2), round(float(y), 2)]
                                                for x, y in ring],
                     'group_id': groups if len(rings) > 1 else None, 'shape_type': 'polygon',
-                    'flags': {}, 'description': text} for ring in rings]
+                    'flags': {}, **({'description': text} if text else {})} for ring in rings]
     return {'version': VERSION, 'flags': {}, 'shapes': shapes, 'imagePath': image_name,
             'imageData': None, 'imageHeight': size[1], 'imageWidth': size[0]}
 

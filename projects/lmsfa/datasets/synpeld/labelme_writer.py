@@ -7,11 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from medseg.data.convert import labelme_writer
 from medseg.io import write_bytes, write_json
 
 from .render import Instance
-
-VERSION = '5.5.0'
 
 
 def labelme_record(image_name: str, size: tuple[int, int], instances: list[Instance]) -> dict:
@@ -26,22 +25,8 @@ def labelme_record(image_name: str, size: tuple[int, int], instances: list[Insta
     Returns:
         The record, ready for :func:`json.dump`.
     """
-    shapes, groups = [], 0
-    for instance in instances:
-        group = None
-        if len(instance.polygons) > 1:
-            groups += 1
-            group = groups
-        for outline in instance.polygons:
-            shapes.append({
-                'label': instance.label,
-                'points': [[round(float(x), 2), round(float(y), 2)] for x, y in outline],
-                'group_id': group,
-                'shape_type': 'polygon',
-                'flags': {},
-            })
-    return {'version': VERSION, 'flags': {}, 'shapes': shapes, 'imagePath': image_name,
-            'imageData': None, 'imageHeight': size[1], 'imageWidth': size[0]}
+    return labelme_writer.labelme_record(
+        image_name, size, [(item.label, item.polygons, '') for item in instances])
 
 
 def write_pair(out: Path, stem: str, image: np.ndarray, instances: list[Instance],
