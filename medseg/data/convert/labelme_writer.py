@@ -33,7 +33,7 @@ def simple_outlines(mask: np.ndarray) -> list[np.ndarray]:
     """
     mask = np.asarray(mask) != 0
     rings = mask_to_polygons(mask)
-    for tolerance in TOLERANCES:
+    for tolerance in TOLERANCES if rings else ():
         simple = [np.asarray(Polygon(ring).simplify(tolerance).exterior.coords)[:-1]
                   for ring in rings]
         if all(len(ring) >= 3 for ring in simple) and mask_iou(
