@@ -102,3 +102,57 @@ print(sys.modules["projects"].__file__)
 ''', cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(tmp_path / 'site')})
     assert out.splitlines()[-2] == 'projects.lmsfa.heads.lms_head'
     assert str(tmp_path / 'site') in out.splitlines()[-1]
+
+
+def test_live_in_a_fresh_environment(wheel, tmp_path):
+    """The extra brings the page and no PyTorch: an image, a clip and the page run there."""
+    import re
+    import time
+    from urllib.request import urlopen
+
+    import cv2
+    import numpy as np
+
+    from medseg.runtime.video import VideoReader, VideoWriter
+
+    run(sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'venv')
+    python = tmp_path / 'venv' / 'bin' / 'python'
+    pins = [line.split('#')[0].strip() for name in ('runtime', 'deploy')
+            for line in (ROOT / f'requirements/{name}.txt').read_text().splitlines()
+            if line.startswith(RUNTIME)]
+    run(sys.executable, '-m', 'pip', '--python', python, 'install', '--no-compile',
+        '--disable-pip-version-check', f'{wheel}[live]', *pins)
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    for name in ('torch', 'mmengine', 'mmcv', 'mmdet'):
+        assert run(python, '-c', 'import importlib.util as u; '
+                   f'print(u.find_spec({name!r}))', env=env, cwd=tmp_path) == 'None\n'
+    model = constant_model(tmp_path / 'm.onnx', raw_outputs(), dict(METADATA, kind='raw'))
+    cv2.imwrite(str(tmp_path / 'i.png'), np.full((64, 64, 3), 90, np.uint8))
+    with VideoWriter(tmp_path / 'c.mp4', 25) as writer:
+        for level in range(10):
+            writer.write(np.full((64, 64, 3), 10 * level, np.uint8))
+    run(python, '-m', 'medseg.runtime', model, tmp_path / 'i.png', '--out', tmp_path / 'out',
+        cwd=tmp_path, env=env)
+    assert (tmp_path / 'out/overlays/i.png').is_file()
+    run(python, '-m', 'medseg.live', model, tmp_path / 'c.mp4', '--no-page', '--every-frame',
+        '--record', tmp_path / 'r.mp4', cwd=tmp_path, env=env)
+    assert len(list(VideoReader(tmp_path / 'r.mp4'))) == 10
+    for module in ('benchmark', 'stability'):
+        assert 'usage' in run(python, '-m', f'medseg.live.{module}', '--help', cwd=tmp_path,
+                              env=env)
+    began = time.monotonic()
+    page = subprocess.Popen([python, '-u', '-m', 'medseg.live', model, tmp_path / 'c.mp4',
+                             '--port', '0'], stdout=subprocess.PIPE, text=True, cwd=tmp_path,
+                            env=env)
+    try:
+        address = re.match(r'http://\S+', page.stdout.readline())[0]
+        assert 'medseg live' in urlopen(address, timeout=60).read().decode()
+        assert len(urlopen(f'{address}static/app.js', timeout=60).read()) > 5000
+        took = time.monotonic() - began
+    finally:
+        page.terminate()
+        page.communicate(timeout=60)
+    size = sum(path.stat().st_size for path in (tmp_path / 'venv').rglob('*')
+               if path.is_file() and not path.is_symlink())
+    print(f'page served after {took:.1f} s, environment {size / 2**20:.0f} MB')
+    assert page.returncode == 0
