@@ -34,7 +34,7 @@ def clip(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def serve(tmp_path_factory):
     """Factory: start a page; gives its process, its address and the folder of recordings."""
     started = []
@@ -56,7 +56,7 @@ def serve(tmp_path_factory):
         process.communicate(timeout=60)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def browser(tmp_path_factory):
     """Factory: a headless Chromium, Debian's packages chromium and chromium-driver."""
     from selenium import webdriver
