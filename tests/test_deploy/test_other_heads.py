@@ -3,9 +3,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import export, write_inputs
 from mmdet.models.layers import mask_matrix_nms
 from mmengine.config import Config
+from small_exports import export, write_inputs
 
 from medseg.deploy import agreement as compare
 from medseg.deploy import backends

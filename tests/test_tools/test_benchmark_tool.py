@@ -90,7 +90,8 @@ def test_trains_tests_and_resumes(tool, tiny, monkeypatch, capsys):
     assert (folder_of_run / 'work/epoch_2.pth').is_file()
     text = (folder_of_run / 'config.py').read_text()
     assert 'AdamW' in text and 'seed=5' in text and '64,' in text
-    assert 'mask mAP' in (out / 'report.md').read_text()
+    masks = (out / 'report.md').read_text().split('## Masks on the test set, %')[1]
+    assert masks.split('## ')[0].split('| model |')[1].startswith(' seeds | mAP50 | mAP |')
 
     # Again: nothing is started.
     monkeypatch.setattr(tool.training.subprocess, 'Popen', None)
