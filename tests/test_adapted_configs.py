@@ -43,8 +43,9 @@ def test_every_config_builds_at_another_size(path, tmp_path):
     assert config.train_cfg.max_epochs == 7
     assert config.randomness.seed == 3
     assert not any(config[name].persistent_workers for name in LOADERS)
-    last = max(s.get('end', 0) for s in config.param_scheduler)
-    assert last == pytest.approx(7)
+    # A schedule without an end goes on for ever, whatever the length.
+    ends = [s.end for s in config.param_scheduler if 'end' in s]
+    assert not ends or max(ends) == pytest.approx(7)
     assert sizes(original) == before  # the config itself is not touched
 
 
