@@ -44,7 +44,8 @@ def read_version() -> str:
 # Ranges, not the pins of requirements/, so that an environment with a CUDA build of PyTorch stays
 # as it is. mmcv is left out: pip would build it without its ops; see tools/install.sh.
 TRAIN = ['torch>=2.6', 'mmengine>=0.10.4,<1.0', 'mmdet==3.3.0', 'pycocotools', 'scipy', 'shapely',
-         'matplotlib', 'pillow', 'rich', 'tabulate', 'surface-distance', 'jinja2']
+         'matplotlib', 'pillow', 'rich', 'tabulate', 'surface-distance', 'jinja2',
+         'albumentations>=2,<3']
 
 setup(
     name='medseg',

@@ -79,7 +79,8 @@ def test_proposals_are_part_of_the_network():
 
 def test_latency_parts_add_up(small):
     result = time_model(small, None, 'cpu', 'fp32', fuse=True, iterations=2, warm_up=1)
-    assert result['separable'] and result['images'] == 'drawn, 1080x720'
+    assert result['separable']
+    assert result['images'].startswith('drawn, 1080x720, as there is no folder')
     for i in range(2):
         parts = [result[p][i] for p in ('preprocessing', 'network', 'postprocessing')]
         assert min(parts) > 0
