@@ -18,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medseg.benchmark.memory import MIB, PeakMemory
 
+from .skip_router import SkipRouter
+
 
 def build(config: Config) -> nn.Module:
     """The model of a config, with random weights."""
@@ -38,12 +40,11 @@ def complexity(config: Config, size: int) -> tuple[int, float]:
     Convolutions, transposed convolutions, linear layers and matrix products count, as
     ``torch.utils.flop_counter`` counts; routing as it is defined, not its form with less memory.
     """
-    config = config.copy()
-    if 'router' in config.model.network or config.model.network.type == 'LightMedSegNet':
-        router = dict(config.model.network.get('router') or {'channels': 64, 'routed': (2, 3)})
-        config.model.network.router = dict(router, low_memory=False)
     with torch.device('meta'):
         model = build(config).eval()
+        for module in model.modules():
+            if isinstance(module, SkipRouter):
+                module.low_memory = False
         with FlopCounterMode(display=False) as counter:
             model.network(torch.empty(1, channels(config), size, size, size))
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 1e9
