@@ -20,6 +20,7 @@ class Confusion:
     Args:
         classes (int): Number of classes.
         score_thr (float): Instances below it do not count, except in :meth:`detections`.
+        iou_thr (float): From which overlap on a prediction and an object are a pair.
 
     Attributes:
         matrix (np.ndarray): (classes + 1, classes + 1) int64: truth by row, prediction by column;
@@ -31,6 +32,7 @@ class Confusion:
 
     classes: int
     score_thr: float
+    iou_thr: float = IOU
     matrix: np.ndarray = field(init=False)
     quality: dict[Any, float] = field(default_factory=dict)
 
@@ -41,14 +43,20 @@ class Confusion:
         self._targets = [0] * self.classes
 
     def add(self, image_id: Any, truth: Sequence[tuple[int, Mapping]],
-            found: Sequence[tuple[int, Mapping, float]]) -> None:
+            found: Sequence[tuple[int, Mapping, float]],
+            crowds: Sequence[tuple[int, Mapping]] = ()) -> None:
         """Count one image.
 
         Args:
             image_id: Its id.
             truth: Label and compressed RLE of each object.
             found: Label, compressed RLE and score of each prediction.
+            crowds: Label and RLE of areas with many objects; a prediction of their class that lies
+                in one, and on no object, does not count.
+
+        Boxes (x, y, width, height in pixels) may stand in place of all RLEs.
         """
+        found = self._off_crowds(truth, found, crowds)
         found = sorted(found, key=lambda item: -item[2])
         overlaps = np.zeros((len(found), len(truth)))
         if found and truth:
@@ -57,38 +65,54 @@ class Confusion:
         labels = np.array([label for label, _ in truth], int)
         mine = np.array([label for label, _, _ in found], int)
         same = mine[:, None] == labels
-        for label, (_, _, score), partner in zip(mine, found, _greedy(overlaps * same),
-                                                 strict=True):
+        right = _greedy(overlaps * same, self.iou_thr)
+        for label, (_, _, score), partner in zip(mine, found, right, strict=True):
             self._scores[label].append(score)
             self._hits[label].append(partner is not None)
         for label in labels:
             self._targets[label] += 1
         sure = sum(score >= self.score_thr for _, _, score in found)
-        partners = _greedy(overlaps[:sure])
+        partners = _greedy(overlaps[:sure], self.iou_thr)
         for label, partner in zip(mine, partners, strict=False):
             self.matrix[self.classes if partner is None else labels[partner], label] += 1
         for index in set(range(len(truth))) - set(partners):
             self.matrix[labels[index], self.classes] += 1
-        pairs = [(row, column) for row, column in enumerate(_greedy((overlaps * same)[:sure]))
-                 if column is not None]
+        pairs = [(row, column) for row, column in enumerate(
+            _greedy((overlaps * same)[:sure], self.iou_thr)) if column is not None]
         total = len(pairs) + 0.5 * (sure - len(pairs)) + 0.5 * (len(truth) - len(pairs))
         if total:
             self.quality[image_id] = float(sum(overlaps[pair] for pair in pairs) / total)
 
+    def _off_crowds(self, truth: Sequence[tuple[int, Mapping]],
+                    found: Sequence[tuple[int, Mapping, float]],
+                    crowds: Sequence[tuple[int, Mapping]]) -> Sequence[tuple[int, Mapping, float]]:
+        if not crowds or not found:
+            return found
+        areas = [area for _, area, _ in found]
+        # Of a crowd "IoU" is the share of the prediction that lies in it.
+        inside = np.asarray(mask_utils.iou(areas, [area for _, area in crowds], [1] * len(crowds)))
+        same = np.array([[mine == label for label, _ in crowds] for mine, _, _ in found])
+        dropped = ((inside >= self.iou_thr) & same).any(axis=1)
+        if truth:
+            real = np.asarray(mask_utils.iou(areas, [area for _, area in truth],
+                                             [0] * len(truth)))
+            dropped &= real.max(axis=1) < self.iou_thr
+        return [item for item, gone in zip(found, dropped, strict=True) if not gone]
+
     def detections(self) -> list[Detections]:
-        """Of each class at IoU 0.5, whatever their score."""
+        """Of each class, whatever their score."""
         return [Detections(np.array(scores, float), np.array(hits, bool), targets)
                 for scores, hits, targets in zip(self._scores, self._hits, self._targets,
                                                  strict=True)]
 
 
-def _greedy(overlaps: np.ndarray) -> list[int | None]:
-    """Column of each row in turn: the best still free with an IoU of at least one half."""
+def _greedy(overlaps: np.ndarray, least: float) -> list[int | None]:
+    """Column of each row in turn: the best still free with an IoU of at least ``least``."""
     free = np.ones(overlaps.shape[1], bool)
     partners: list[int | None] = []
     for row in overlaps:
         column = int(np.argmax(row * free)) if free.any() else None
-        if column is not None and row[column] >= IOU and free[column]:
+        if column is not None and row[column] >= least and free[column]:
             free[column] = False
             partners.append(column)
         else:

@@ -71,24 +71,35 @@ class OperatingPoint:
         return float(values.mean()) if values.size else -1.0
 
 
+def confidence_curves(classes: list[Detections]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 of each class at every confidence: (classes, 1000) each.
+
+    All three are 0 for a class without ground truth or without a detection.
+    """
+    precision, recall = np.zeros((2, len(classes), CONFIDENCES.size))
+    for i, detections in enumerate(classes):
+        if detections.targets and detections.scores.size:
+            scores, p, r = detections.curve()
+            # np.interp wants rising abscissas: negated scores rise.
+            precision[i] = np.interp(-CONFIDENCES, -scores, p, left=1)
+            recall[i] = np.interp(-CONFIDENCES, -scores, r, left=0)
+    total = precision + recall
+    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+    return precision, recall, f1
+
+
 def best_f1_point(classes: list[Detections]) -> OperatingPoint:
     """Precision and recall of each class at the confidence with the best mean F1 (see above).
 
     A class with ground truth and no detection counts with precision 0 and recall 0; a class
     without ground truth counts nowhere.
     """
-    precision, recall = np.zeros((2, len(classes), CONFIDENCES.size))
-    ap50 = np.zeros(len(classes))
+    precision, recall, f1 = confidence_curves(classes)
     present = np.array([c.targets > 0 for c in classes], dtype=bool)
+    ap50 = np.zeros(len(classes))
     for i, detections in enumerate(classes):
         if present[i] and detections.scores.size:
-            scores, p, r = detections.curve()
-            # np.interp wants rising abscissas: negated scores rise.
-            precision[i] = np.interp(-CONFIDENCES, -scores, p, left=1)
-            recall[i] = np.interp(-CONFIDENCES, -scores, r, left=0)
-            ap50[i] = interpolated_ap(p, r)
-    total = precision + recall
-    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+            ap50[i] = interpolated_ap(*detections.curve()[1:])
     best = int(smooth(f1[present].mean(axis=0)).argmax()) if present.any() else 0
 
     def pick(values: np.ndarray) -> np.ndarray:

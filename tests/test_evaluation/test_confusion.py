@@ -40,3 +40,21 @@ def test_one_truth_is_found_once():
     confusion.add(2, [], [])
     assert confusion.matrix.tolist() == [[1, 0], [1, 0]]
     assert confusion.quality == {1: pytest.approx(1 / 1.5)}
+
+
+def test_chosen_overlap_and_crowds():
+    """IoU 80 / 120 is a pair from 0.6 on, and none from 0.7; what lies in a crowd is no error."""
+    for least, right in ((0.6, 1), (0.7, 0)):
+        confusion = Confusion(1, score_thr=0.3, iou_thr=least)
+        confusion.add(1, [(0, square(0))], [(0, square(2), 0.9)])
+        assert confusion.matrix[0, 0] == right
+    confusion = Confusion(2, score_thr=0.3)
+    crowd = [(0, square(40, 40))]
+    # On the object; in the crowd; in it, of another class; half beside it.
+    confusion.add(1, [(0, square(40))], [(0, square(40), 0.9), (0, square(60), 0.8),
+                                         (1, square(60), 0.7), (0, square(76), 0.6)], crowd)
+    assert confusion.matrix.tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
+    # Boxes in place of masks.
+    confusion = Confusion(1, score_thr=0.3)
+    confusion.add(1, [(0, [0, 0, 10, 10])], [(0, [2, 0, 10, 10], 0.9), (0, [50, 0, 9, 9], 0.8)])
+    assert confusion.matrix.tolist() == [[1, 0], [1, 0]]
