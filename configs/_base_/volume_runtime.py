@@ -24,3 +24,10 @@ log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
 load_from = None
 resume = False
+
+# Printed at the end of a training.
+next_steps = (
+    'python tools/test.py {config} {checkpoint}',
+    'python tools/infer_volume.py {config} {checkpoint} VOLUMES out --page --pictures',
+    'python tools/export_volume.py {config} {checkpoint} {export}/model.onnx',
+)

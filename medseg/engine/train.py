@@ -225,6 +225,21 @@ def hold_work_dir(cfg) -> Iterator[None]:
         yield
 
 
+def next_steps(cfg) -> tuple[str, ...]:
+    """What one does after a training; fields: config, checkpoint, export.
+
+    A config's own ``next_steps`` win: those of models that other tools predict with.
+    """
+    if 'next_steps' in cfg:
+        return tuple(cfg.next_steps)
+    deploy = 'instance-seg' if holds_instances(cfg) else 'semantic-seg'
+    return (
+        'python tools/test.py {config} {checkpoint}',
+        'python tools/infer.py {config} {checkpoint} IMAGES --out out',
+        f'python tools/deploy.py configs/deploy/{deploy}_onnxruntime_dynamic.py '
+        '{config} {checkpoint} IMAGE --work-dir {export}')
+
+
 def train(cfg, report: bool) -> None:
     """Train, draw the report, and say what to do next.
 
@@ -250,11 +265,9 @@ def train(cfg, report: bool) -> None:
     if report:
         device = str(next(runner.model.parameters()).device)
         print(f'report: {write_report(cfg, work, device)}')
-    checkpoint, config = best_checkpoint(work), work / Path(cfg.filename).name
-    print(f'next:\n  python tools/test.py {config} {checkpoint}\n'
-          f'  python tools/infer.py {config} {checkpoint} IMAGES --out out\n'
-          '  python tools/deploy.py configs/deploy/instance-seg_onnxruntime_dynamic.py '
-          f'{config} {checkpoint} IMAGE --work-dir {work / "export"}')
+    words = dict(config=work / Path(cfg.filename).name, checkpoint=best_checkpoint(work),
+                 export=work / 'export')
+    print('next:', *(line.format(**words) for line in next_steps(cfg)), sep='\n  ')
 
 
 @reports_user_errors

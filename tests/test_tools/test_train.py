@@ -2,11 +2,14 @@
 import json
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
-from tool_runs import run_tool
+from tool_runs import ROOT, run_tool
+
+from medseg.engine.train import next_steps
 
 CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-300e_peld.py'
 
@@ -136,3 +139,18 @@ def test_heads_that_do_not_fit_are_refused(error_of, tiny_config, tmp_path):
                      'model.mask_head.num_classes=5')
     assert 'model.mask_head.num_classes is 5, but the training data has 4 classes' in error
     assert '--cfg-options model.mask_head.num_classes=4' in error
+
+
+@pytest.mark.parametrize('path, tools, deploy', [
+    ('configs/lmsfa/lmsfa-n_1xb8-300e_peld.py', ['test', 'infer', 'deploy'], 'instance-seg_'),
+    ('configs/hrmedseg/hrmedseg_lgvit-96_1xb4-30e_lungs.py', ['test', 'infer', 'deploy'],
+     'semantic-seg_'),
+    ('configs/lightmedseg/lightmedseg-a_1xb2-60e_synbrain-lesion.py',
+     ['test', 'infer_volume', 'export_volume'], '')])
+def test_next_steps_are_those_of_the_kind_of_model(path, tools, deploy):
+    lines = next_steps(Config.fromfile(path))
+    assert [Path(line.split()[1]).stem for line in lines] == tools
+    assert all((ROOT / line.split()[1]).is_file() for line in lines)
+    assert deploy in lines[2]
+    for line in lines:
+        assert 'c.py' in line.format(config='c.py', checkpoint='w.pth', export='e')

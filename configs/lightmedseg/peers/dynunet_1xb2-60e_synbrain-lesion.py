@@ -1,7 +1,5 @@
-"""MONAI's DynUNet (nnU-Net's network), 5.6 M parameters, in the same harness."""
-_base_ = '../lightmedseg-a_1xb2-60e_synbrain-lesion.py'
-model = dict(network=dict(
-    _delete_=True, type='MONAINetwork', name='DynUNet', spatial_dims=3, in_channels=4,
-    out_channels=4, kernel_size=(3, 3, 3, 3, 3),
-    strides=(1, 2, 2, 2, 2), upsample_kernel_size=(2, 2, 2, 2),
-    filters=(16, 32, 64, 128, 256)))
+"""MONAI's DynUNet (nnU-Net's network), 5.6 M parameters, on SynBrain's lesions."""
+_base_ = [
+    '../../_base_/models/volume_dynunet.py', '../../_base_/datasets/synbrain_lesion.py',
+    '../../_base_/schedules/volume_adamw_60e.py', '../../_base_/volume_runtime.py'
+]

@@ -1,5 +1,5 @@
-"""MONAI's SegResNet, 4.7 M parameters, in the same harness."""
-_base_ = '../lightmedseg-a_1xb2-60e_synbrain-lesion.py'
-model = dict(network=dict(
-    _delete_=True, type='MONAINetwork', name='SegResNet', spatial_dims=3, in_channels=4,
-    out_channels=4, init_filters=16, blocks_down=(1, 2, 2, 4), blocks_up=(1, 1, 1)))
+"""MONAI's SegResNet, 4.7 M parameters, on SynBrain's lesions."""
+_base_ = [
+    '../../_base_/models/volume_segresnet.py', '../../_base_/datasets/synbrain_lesion.py',
+    '../../_base_/schedules/volume_adamw_60e.py', '../../_base_/volume_runtime.py'
+]

@@ -1,5 +1,5 @@
-"""MONAI's UNet, 4.8 M parameters, in the same harness."""
-_base_ = '../lightmedseg-a_1xb2-60e_synbrain-lesion.py'
-model = dict(network=dict(
-    _delete_=True, type='MONAINetwork', name='UNet', spatial_dims=3, in_channels=4,
-    out_channels=4, channels=(16, 32, 64, 128, 256), strides=(2, 2, 2, 2), num_res_units=2))
+"""MONAI's UNet, 4.8 M parameters, on SynBrain's lesions."""
+_base_ = [
+    '../../_base_/models/volume_unet.py', '../../_base_/datasets/synbrain_lesion.py',
+    '../../_base_/schedules/volume_adamw_60e.py', '../../_base_/volume_runtime.py'
+]

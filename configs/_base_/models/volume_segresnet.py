@@ -1,0 +1,6 @@
+"""MONAI's SegResNet, 4.7 M parameters, in LightMedSeg's harness."""
+_base_ = './lightmedseg_a.py'
+model = dict(
+    network=dict(
+        _delete_=True, type='MONAINetwork', name='SegResNet', spatial_dims=3, in_channels=4,
+        out_channels=4, init_filters=16, blocks_down=(1, 2, 2, 4), blocks_up=(1, 1, 1)))
