@@ -6,13 +6,16 @@ PY := $(VENV)/bin/python
 export VENV PYTHON TORCH_INDEX FORCE_CUDA
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test browser lint wheel
+.PHONY: help install predict demo test browser lint wheel
 
 help:  ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 install:  ## create .venv and install the pinned stack (later calls: nothing to do)
 	@bash tools/install.sh
+
+predict: install  ## draw what published weights find (IMAGES=folder for yours, WEIGHTS=file)
+	$(PY) tools/predict.py $(IMAGES) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 demo: install  ## make synthetic data, train LMSF-A-n at reduced size, evaluate, draw
 	$(PY) tools/demo.py

@@ -2,14 +2,18 @@
 import difflib
 import functools
 import logging
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config
+from rich.console import Console
 
 from medseg.configs import places
 from medseg.errors import UserError, file_trouble
+from medseg.paths import shipped_root
 
 #: Settings that the tools know and few configs write out.
 _SETTINGS_OF_THE_TOOLS = ('activation_checkpointing', 'auto_scale_lr', 'compile',
@@ -39,6 +43,36 @@ def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
         return 2
 
     return wrapped
+
+
+def run_tool(*command: str | Path) -> None:
+    """Run one of the project's tools in a process of its own, and show it as a user would type it.
+
+    Args:
+        command (str | Path): ``tools/NAME.py`` and its arguments. Relative paths start at the
+            folder of ``tools/`` and ``configs/``.
+
+    Raises:
+        SystemExit: With the tool's exit code, when it fails.
+    """
+    words = [str(word) for word in command]
+    Console().rule(style='dim')
+    Console().print(f'[bold]python {shlex.join(words)}[/bold]', highlight=False, soft_wrap=True)
+    result = subprocess.run([sys.executable, *words], cwd=shipped_root())
+    if result.returncode:
+        raise SystemExit(result.returncode)
+
+
+def newest(pattern: str, folder: Path) -> Path:
+    """The file matching ``pattern`` that was written last.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise FileNotFoundError(f'{folder}/{pattern}: the step before wrote no such file')
+    return files[-1]
 
 
 def load_config(name: str, options: dict | None = None) -> Config:

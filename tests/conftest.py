@@ -13,7 +13,7 @@ from tool_runs import load_tool
 #: Files that train or start processes; they run last, so that plain mistakes show early.
 SLOW = ('test_overfit', 'test_zoo', 'test_benchmark_tool', 'test_other_models', 'test_train',
         'test_resume', 'test_kills', 'test_full_disk', 'test_work_dir', 'test_every_way_in',
-        'test_dist_train', 'test_fuse_tool', 'test_infer')
+        'test_dist_train', 'test_fuse_tool', 'test_publish', 'test_predict', 'test_infer')
 
 
 def pytest_collection_modifyitems(items):

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,35 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
+from medseg.cli import newest, run_tool
+
 CONFIG = 'configs/lmsfa/lmsfa-n_1xb8-demo_synpeld.py'
 FIGURES = {'mAP50': 'mAP_50', 'mAP50-95': 'mAP', 'Precision': 'precision', 'AR@100': 'AR@100'}
-
-
-def run(*command: str | Path) -> None:
-    """Run one of the project's tools and show it as the user would type it.
-
-    Raises:
-        SystemExit: With the tool's exit code, when it fails.
-    """
-    words = [str(word) for word in command]
-    Console().rule(style='dim')
-    Console().print(f'[bold]python {shlex.join(words)}[/bold]', highlight=False, soft_wrap=True)
-    result = subprocess.run([sys.executable, *words], cwd=ROOT)
-    if result.returncode:
-        raise SystemExit(result.returncode)
-
-
-def newest(pattern: str, folder: Path) -> Path:
-    """The file matching ``pattern`` that was written last.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
-    if not files:
-        raise FileNotFoundError(f'{folder}/{pattern}: the step before wrote no such file')
-    return files[-1]
 
 
 def print_metrics(metrics: dict) -> None:
@@ -80,26 +52,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     raw, data, train = work / 'labelme', work / 'peld', work / 'train'
     subsets = {name: data / f'annotations/instances_{name}.json'
                for name in ('train', 'val', 'test')}
-    run('tools/data/make_synpeld.py', raw, '--patients', str(args.patients),
+    run_tool('tools/data/make_synpeld.py', raw, '--patients', str(args.patients),
         '--frames', str(args.frames), '--size', args.size, '--seed', str(args.seed))
     if not all(path.is_file() for path in subsets.values()):
         whole = data / 'annotations/instances_all.json'
         if not whole.is_file():
-            run('tools/data/labelme.py', raw, data, '--classes', 'peld')
-        run('tools/data/split.py', whole, data)
+            run_tool('tools/data/labelme.py', raw, data, '--classes', 'peld')
+        run_tool('tools/data/split.py', whole, data)
 
     options = [f'{loader}_dataloader.{path}data_root={data}/' for loader, path in
                (('train', 'dataset.dataset.'), ('val', 'dataset.'), ('test', 'dataset.'))]
     options += [f'{name}_evaluator.ann_file={subsets[name]}' for name in ('val', 'test')]
     options += args.cfg_options
-    run('tools/train.py', CONFIG, '--work-dir', train, '--resume', '--cfg-options', *options)
+    run_tool('tools/train.py', CONFIG, '--work-dir', train, '--resume', '--cfg-options', *options)
     checkpoint = newest('best_coco_segm_mAP_epoch_*.pth', train)
-    run('tools/test.py', CONFIG, checkpoint, '--work-dir', work / 'test',
+    run_tool('tools/test.py', CONFIG, checkpoint, '--work-dir', work / 'test',
         '--cfg-options', *options)
     metrics = json.loads(newest('*/*.json', work / 'test').read_text())
 
-    run('tools/infer.py', CONFIG, checkpoint, data / 'images', '--out', work / 'predictions')
-    run('tools/analysis_tools/side_by_side.py', subsets['test'], '--images', data / 'images',
+    run_tool('tools/infer.py', CONFIG, checkpoint, data / 'images', '--out', work / 'predictions')
+    run_tool('tools/analysis_tools/side_by_side.py', subsets['test'], '--images', data / 'images',
         '--predictions', work / 'predictions/predictions.json', '--out', work / 'overlays',
         '--sheet', work / 'overlays.png')
     print_metrics(metrics)

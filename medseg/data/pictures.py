@@ -162,7 +162,16 @@ def write_png(path, pixels: np.ndarray) -> None:
     Raises:
         OSError: the target cannot be written.
     """
-    done, data = cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    _write(path, pixels, '.png')
+
+
+def write_jpeg(path, pixels: np.ndarray, quality: int = 88) -> None:
+    """As :func:`write_png`, a JPEG: a tenth of the bytes, for pictures in documents."""
+    _write(path, pixels, '.jpg', [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def _write(path, pixels: np.ndarray, ending: str, settings: Sequence[int] = ()) -> None:
+    done, data = cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), settings)
     if not done:
-        raise OSError(f'{path}: cannot be encoded as PNG')
+        raise OSError(f'{path}: cannot be encoded as {ending}')
     write_bytes(path, data.tobytes())

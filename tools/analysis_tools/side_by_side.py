@@ -15,7 +15,7 @@ from rich.progress import track
 
 from medseg.data.coco_file import load_coco
 from medseg.data.convert.images import read_upright
-from medseg.data.pictures import draw_annotations, write_png
+from medseg.data.pictures import draw_annotations, write_jpeg, write_png
 from medseg.errors import UserError
 from medseg.runtime.coco_results import SCORE_THR
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help=f'draw predictions from this score on (default: {SCORE_THR})')
     parser.add_argument('--num', type=int, help='draw this many images, evenly spread')
     parser.add_argument('--sheet', type=Path,
-                        help='also one picture of six of the images, evenly spread')
+                        help='also one picture of six of the images, evenly spread; .png or .jpg')
     args = parser.parse_args(argv)
     try:
         return draw(args)
@@ -90,7 +90,8 @@ def draw(args: argparse.Namespace) -> int:
         if i in on_sheet and args.sheet:
             rows.append(fit(drawing, SHEET_WIDTH))
     if rows:
-        write_png(args.sheet, np.vstack(rows))
+        write = write_jpeg if args.sheet.suffix in ('.jpg', '.jpeg') else write_png
+        write(args.sheet, np.vstack(rows))
     print(f'{len(images)} pictures in {args.out}')
     return 0
 
