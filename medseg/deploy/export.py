@@ -56,14 +56,16 @@ def describe(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | None)
     checkpoint = {} if checkpoint_file is None else CheckpointLoader.load_checkpoint(
         str(checkpoint_file), map_location='cpu', logger='silent')
     classes = class_info(model_cfg, checkpoint)
-    raw = deploy_cfg.codebase_config.post_processing.get('raw', False)
+    params = deploy_cfg.codebase_config.post_processing
+    raw = params.get('raw', False)
     shape = get_input_shape(deploy_cfg)
     try:
         return metadata.describe(
             'semantic' if is_semantic(deploy_cfg) else 'raw' if raw else 'end2end',
             model_cfg.model, model_cfg.test_pipeline, classes.names,
             classes.colors, shape[::-1] if shape else None,
-            prototype_masks=has_prototype_masks(model_cfg), category_ids=classes.category_ids)
+            prototype_masks=has_prototype_masks(model_cfg), category_ids=classes.category_ids,
+            prototypes_last=params.get('prototypes_last', False))
     except metadata.MetadataError as error:
         raise UserError(f'{model_cfg.filename}: {error}') from error
 
@@ -95,6 +97,25 @@ def _for_tracing(deploy_cfg: Config) -> Config:
     """
     config = copy.deepcopy(deploy_cfg)
     config.backend_config = dict(type='onnxruntime')
+    return config
+
+
+def _prototypes_last(deploy_cfg: Config) -> Config:
+    """The deploy config whose names of dynamic axes follow ``post_processing.prototypes_last``.
+
+    Raises:
+        UserError: The export is not raw, so that prototypes do not come out.
+    """
+    params = deploy_cfg.codebase_config.post_processing
+    if not params.get('prototypes_last', False):
+        return deploy_cfg
+    if not params.get('raw', False):
+        raise UserError('prototypes_last: is for raw exports; take a deploy config with `raw` in '
+                        'its name')
+    config = copy.deepcopy(deploy_cfg)
+    if config.onnx_config.get('dynamic_axes'):
+        config.onnx_config.dynamic_axes['prototypes'] = {
+            0: 'batch', 1: 'prototype_height', 2: 'prototype_width'}
     return config
 
 
@@ -131,6 +152,7 @@ def export_onnx(deploy_cfg: Config, model_cfg: Config, checkpoint_file: str | No
         UserError: The configs do not fit together, or the graph holds what it must not.
     """
     compat.setup()
+    deploy_cfg = _prototypes_last(deploy_cfg)
     import_modules_from_strings(list(deploy_cfg.codebase_config.get('module', [])))
     init_default_scope(model_cfg.get('default_scope', 'mmdet'))
     model_cfg = prepare(model_cfg)

@@ -93,6 +93,15 @@ def clip(boxes: Tensor, size: Tensor | Sequence[int]) -> Tensor:
     return torch.minimum(boxes.clamp(min=0), limit)
 
 
+def raw_prototypes(prototypes: Tensor, params: dict) -> Tensor:
+    """Prototypes (B, P, h, w) as a raw export gives them.
+
+    With ``prototypes_last`` of ``post_processing`` they are (B, h, w, P), the order in which
+    runtimes on processors keep maps in memory.
+    """
+    return prototypes.permute(0, 2, 3, 1) if params.get('prototypes_last', False) else prototypes
+
+
 def decode(prototypes: Tensor, coefficients: Tensor) -> Tensor:
     """Mask logits (B, N, h, w) from prototypes (B, P, h, w) and coefficients (B, N, P)."""
     batch, channels, height, width = prototypes.shape

@@ -60,8 +60,8 @@ def _mask_stride(model: Mapping) -> int:
 
 def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Sequence[str],
              colors: Sequence[Sequence[int]], input_size: Sequence[int] | None,
-             prototype_masks: bool = True, category_ids: Sequence[int] | None = None
-             ) -> dict[str, Any]:
+             prototype_masks: bool = True, category_ids: Sequence[int] | None = None,
+             prototypes_last: bool = False) -> dict[str, Any]:
     """The description of an export.
 
     Args:
@@ -75,6 +75,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
             and end where the boxes do. Other models' masks are ready probabilities.
         category_ids (Sequence[int], optional): Of the classes in the annotation file that the
             model was trained on; 1, 2, ... by default.
+        prototypes_last (bool): Raw prototypes come as (B, h, w, P), not (B, P, h, w).
 
     Returns:
         dict: JSON-ready. ``mean``, ``std``, ``to_rgb``: (pixel - mean) / std after the swap to
@@ -82,7 +83,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
         ``pad_value``: padding behind it, at the bottom and right, with an already normalised
         value; thresholds as in MMDetection's test configs. ``mask_resample``: what is resampled
         to the image before ``mask_thr``, ``crop_masks``: whether to cut at the boxes then;
-        ``mask_stride``: input pixels per prototype pixel.
+        ``mask_stride``: input pixels per prototype pixel. ``prototypes_last`` only where it holds.
 
     Raises:
         MetadataError: Something is missing in the config.
@@ -105,6 +106,7 @@ def describe(kind: str, model: Mapping, pipeline: Sequence[Mapping], classes: Se
         'mask_resample': 'logits' if prototype_masks else 'probabilities',
         'crop_masks': bool(prototype_masks),
         'mask_stride': _mask_stride(model),
+        **({'prototypes_last': True} if prototypes_last else {}),
         **_thresholds(model.get('test_cfg') or {}),
     }
 

@@ -62,9 +62,11 @@ FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     'mask_resample': (lambda v: v in ('logits', 'probabilities'), '"logits" or "probabilities"'),
     'crop_masks': (lambda v: isinstance(v, bool), 'true or false'),
     'mask_stride': (lambda v: _whole(v, 1, 4096), 'a whole number from 1 to 4096'),
+    'prototypes_last': (lambda v: isinstance(v, bool), 'true or false'),
 }
 #: Files of earlier releases lack some of them.
-OPTIONAL = {'colors', 'category_ids', 'nms_type', 'mask_resample', 'crop_masks', 'mask_stride'}
+OPTIONAL = {'colors', 'category_ids', 'nms_type', 'mask_resample', 'crop_masks', 'mask_stride',
+            'prototypes_last'}
 
 
 def _refuse_constant(name: str) -> None:

@@ -50,7 +50,8 @@ def check_outputs(outputs: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
         ModelError: See there.
     """
     kind, sides = metadata['kind'], {'c': len(metadata['classes'])}
-    for name, axes in AXES[kind].items():
+    last = {'prototypes': '1hwk'} if metadata.get('prototypes_last') else {}
+    for name, axes in {**AXES[kind], **last}.items():
         shape = outputs[name].shape
         if len(shape) != len(axes) or any(
                 side != (int(axis) if axis.isdigit() else sides.setdefault(axis, side))

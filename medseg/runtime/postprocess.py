@@ -290,9 +290,8 @@ class Postprocessor:
         kept = nms(boxes, labels, self.metadata['nms_iou'], self.metadata['max_per_img'])
         places = places[kept]
         boxes = self._to_original(boxes[kept], geometry)
-        protos = maps['prototypes']
-        logits = (maps['coefficients'][places] @ protos.reshape(len(protos), -1)).reshape(
-            -1, *protos.shape[1:])
+        logits = mask_logits(maps['coefficients'][places], maps['prototypes'],
+                             self.metadata.get('prototypes_last', False))
         masks = self._masks(logits, boxes, geometry)
         return Instances(boxes, labels[kept], scores[kept], masks)
 
@@ -311,6 +310,21 @@ class Postprocessor:
         if not dets[rows, :4].any():
             boxes = boxes_of(masks)  # from models that predict masks alone, such as SOLOv2
         return Instances(boxes, maps['labels'][rows].astype(np.int64), dets[rows, 4].copy(), masks)
+
+
+def mask_logits(coefficients: np.ndarray, prototypes: np.ndarray, last: bool) -> np.ndarray:
+    """Logits (n, h, w) of masks.
+
+    Args:
+        coefficients (np.ndarray): (n, P).
+        prototypes (np.ndarray): (P, h, w); with ``last`` (h, w, P), which is read as it lies.
+        last (bool): See there.
+    """
+    if last:
+        flat, sides = prototypes.reshape(-1, prototypes.shape[-1]).T, prototypes.shape[:-1]
+    else:
+        flat, sides = prototypes.reshape(len(prototypes), -1), prototypes.shape[1:]
+    return (coefficients @ flat).reshape(-1, *sides)
 
 
 def boxes_of(masks: np.ndarray) -> np.ndarray:

@@ -36,15 +36,19 @@ OPSET = 17
 class RawNetwork(nn.Module):
     """A detector with a prototype head, up to what NMS starts from."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, prototypes_last: bool = False) -> None:
         super().__init__()
         self.model = model
+        self.prototypes_last = prototypes_last
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Image (B, 3, H, W) to (B, A, 4), (B, A, classes), (B, A, P) and (B, P, H/4, W/4)."""
+        """Image (B, 3, H, W) to (B, A, 4), (B, A, classes), (B, A, P) and (B, P, H/4, W/4), or,
+        with ``prototypes_last``, (B, H/4, W/4, P)."""
         head = self.model.mask_head
         scores, dists, coefficients, prototypes = self.model._forward(image)[0]
         boxes = head._decode_boxes(head._flatten(dists, 4 * head.reg_max), head._priors(scores))
+        if self.prototypes_last:
+            prototypes = prototypes.permute(0, 2, 3, 1)
         return (boxes, head._flatten(scores, head.num_classes).sigmoid(),
                 head._flatten(coefficients, head.num_protos), prototypes)
 
@@ -62,20 +66,23 @@ def settle(model: nn.Module, passes: int = 10) -> None:
 
 
 @torch.no_grad()
-def export(model: nn.Module, path: Path, size: tuple[int, int]) -> None:
+def export(model: nn.Module, path: Path, size: tuple[int, int],
+           prototypes_last: bool = False) -> None:
     """Write the ONNX file beside its target and rename it.
 
     Args:
         model (nn.Module): Detector in eval mode.
         path (Path): Target.
         size (tuple[int, int]): Height and width, multiples of 32.
+        prototypes_last (bool): See :class:`RawNetwork`.
     """
     with replacing(path) as part:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # remarks on tracing shapes; one size is wanted here
             torch.onnx.export(
-                RawNetwork(model), (torch.rand(1, 3, *size),), str(part), dynamo=False,
-                opset_version=OPSET, input_names=['input'], output_names=list(OUTPUTS))
+                RawNetwork(model, prototypes_last), (torch.rand(1, 3, *size),), str(part),
+                dynamo=False, opset_version=OPSET, input_names=['input'],
+                output_names=list(OUTPUTS))
         graph = onnx.load(part)
         drop_identities(graph)
         onnx.save(graph, part)
@@ -89,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='config of a model with a prototype head')
     parser.add_argument('out', type=Path, help='ONNX file to write')
     parser.add_argument('--no-fuse', action='store_true', help='the form before fusing')
+    parser.add_argument('--prototypes-last', action='store_true',
+                        help='prototypes as (1, h, w, P) instead of (1, P, h, w)')
     parser.add_argument('--size', type=int, nargs='+', default=[640], metavar='N',
                         help='side, or height and width, of the input (default: 640)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -104,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settle(model)
     if not args.no_fuse:
         fuse_model(model)
-    export(model, args.out, (args.size[0], args.size[-1]))
+    export(model, args.out, (args.size[0], args.size[-1]), args.prototypes_last)
     print(args.out)
     return 0
 

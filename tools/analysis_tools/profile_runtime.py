@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def plant(outputs: dict[str, np.ndarray], count: int, extent: float, padded: Sequence[int],
-          resized: Sequence[int]) -> dict[str, np.ndarray]:
+          resized: Sequence[int], prototypes_last: bool = False) -> dict[str, np.ndarray]:
     """Raw outputs that hold exactly ``count`` instances.
 
     Each is an ellipse in a prototype of its own part of the channels, in a random place.
@@ -61,6 +61,8 @@ def plant(outputs: dict[str, np.ndarray], count: int, extent: float, padded: Seq
     made = {name: values.copy() for name, values in outputs.items()}
     made['scores'][:] = 0
     protos = made['prototypes'][0]
+    if prototypes_last:
+        protos = np.moveaxis(protos, -1, 0)  # a view: what is written below goes to `made`
     scale = protos.shape[1] / padded[0]
     for i in range(count):
         half_w, half_h = resized[1] * extent / 2, resized[0] * extent / 2
@@ -86,7 +88,8 @@ def profile(segmenter: Segmenter, image: np.ndarray, args: argparse.Namespace) -
     if args.instances is not None:
         if segmenter.metadata['kind'] != 'raw':
             raise ModelError(f'{args.model}: --instances needs a raw export')
-        outputs = plant(outputs, args.instances, args.extent, geometry.padded, geometry.resized)
+        outputs = plant(outputs, args.instances, args.extent, geometry.padded, geometry.resized,
+                        segmenter.metadata.get('prototypes_last', False))
     parts: dict[str, list[float]] = {'preprocessing': [], 'network': [], 'postprocessing': []}
     for turn in range(args.calls + 3):
         marks = [time.perf_counter()]

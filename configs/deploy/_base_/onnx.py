@@ -31,4 +31,6 @@ codebase_config = dict(
         # Always max_per_img rows (score 0 fills up) instead of as many as there are.
         fixed_rows=False,
         # The network's decoded maps instead: no NMS, no masks.
-        raw=False))
+        raw=False,
+        # Of raw exports: prototypes as (B, h, w, P), as processors keep maps, not (B, P, h, w).
+        prototypes_last=False))

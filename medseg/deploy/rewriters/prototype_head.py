@@ -13,6 +13,7 @@ from medseg.deploy.graph_postprocess import (
     keep_by_nms,
     masks_of,
     pick_best,
+    raw_prototypes,
     select_candidates,
 )
 from medseg.models.prototype_head import PrototypeHead
@@ -30,8 +31,9 @@ def prototype_head__predict_by_feat(self, cls_scores: list[Tensor], bbox_dists: 
 
     Returns:
         tuple: With ``post_processing.raw``: boxes (B, A, 4), decoded and unclipped, scores
-        (B, A, C), coefficients (B, A, P) and prototypes (B, P, h, w). Otherwise dets (B, N, 5)
-        as x1, y1, x2, y2, score, labels (B, N) and masks (B, N, H, W); rows with score 0 are none.
+        (B, A, C), coefficients (B, A, P) and prototypes; see :func:`raw_prototypes`. Otherwise
+        dets (B, N, 5) as x1, y1, x2, y2, score, labels (B, N) and masks (B, N, H, W); rows with
+        score 0 are none.
     """
     params = get_post_processing_params(FUNCTION_REWRITER.get_context().cfg)
     cfg = self.test_cfg
@@ -40,7 +42,7 @@ def prototype_head__predict_by_feat(self, cls_scores: list[Tensor], bbox_dists: 
     boxes = self._decode_boxes(self._flatten(bbox_dists, 4 * self.reg_max), priors)
     coeffs = self._flatten(coeffs, self.num_protos)
     if params.get('raw', False):
-        return boxes, scores, coeffs, protos
+        return boxes, scores, coeffs, raw_prototypes(protos, params)
 
     size = batch_img_metas[0]['img_shape']
     scores, labels, index = select_candidates(scores, cfg.nms_pre)

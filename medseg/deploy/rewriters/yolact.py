@@ -13,7 +13,13 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from medseg.deploy.exportable_heads import register_head
-from medseg.deploy.graph_postprocess import decode, gather_rows, pick_best, rows_of
+from medseg.deploy.graph_postprocess import (
+    decode,
+    gather_rows,
+    pick_best,
+    raw_prototypes,
+    rows_of,
+)
 
 register_head(YOLACTProtonet, raw_outputs=True)
 
@@ -92,7 +98,7 @@ def yolact_protonet__predict(self, x: tuple[Tensor], batch_data_samples, rescale
     params = get_post_processing_params(FUNCTION_REWRITER.get_context().cfg)
     protos = self.protonet(x[0])
     if params.get('raw', False):
-        return *results_list, protos
+        return *results_list, raw_prototypes(protos, params)
     dets, labels, coeffs = results_list
     height, width = batch_data_samples[0].metainfo['img_shape']
     masks = decode(protos, coeffs).sigmoid()
