@@ -54,6 +54,33 @@ def _bars(axes, rows: list[dict], own: Callable[[dict], float | None], paper: st
         axes.spines[side].set_visible(False)
 
 
+def growth(curves: dict[str, tuple[list[float], list[float], str]], unit: str) -> str:
+    """Curves on two logarithmic axes, one panel each, with the line of linear growth.
+
+    Args:
+        curves (dict): By title: sizes, values and the name of the sizes' axis; sizes of 0 are left
+            out.
+        unit (str): Name of the values' axis.
+
+    Returns:
+        str: An SVG element.
+    """
+    figure = Figure(figsize=(3.4 * len(curves), 3), layout='constrained')
+    for axes, (title, (sizes, values, name)) in zip(
+            figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+        points = [point for point in zip(sizes, values, strict=True) if point[0] > 0]
+        axes.loglog(*zip(*points, strict=True), marker='o', color=COLOURS[0])
+        (first, value), last = points[-1], points[0][0]
+        axes.loglog([last, first], [value * last / first, value], ':', color=COLOURS[6],
+                    label='linear')
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel(name, fontsize=8)
+        axes.set_ylabel(unit, fontsize=8)
+        axes.legend(fontsize=7)
+        axes.tick_params(labelsize=7)
+    return _svg(figure)
+
+
 def efficiency(report: dict[str, Any]) -> str | None:
     """Figures 6 and 7: parameters, operations, FPS. None without any."""
     rows = [row for row in report['rows'] if row['own'].get('params_m') or row['own'].get('fps')]

@@ -21,7 +21,9 @@ def test_report_and_table(raw, tmp_path, capsys):
              '--calls', '1', '--backend', 'onnxruntime']
     tool = load_tool(TOOL)
     assert tool.main([*words, '--limit', '9', '--json', str(tmp_path / 's.json'), '--docs',
-                      str(document)]) == 0
+                      str(document), '--plot', str(tmp_path / 's.svg')]) == 0
+    drawing = (tmp_path / 's.svg').read_text()
+    assert drawing.startswith('<svg') and drawing.count('>linear<') == 3
     report = json.loads((tmp_path / 's.json').read_text())
     assert [point['value'] for point in report['size']] == [64, 128]
     assert [point['value'] for point in report['batch']] == [1]
@@ -62,4 +64,5 @@ def test_wrong_input(raw, tmp_path, error_of):
     assert 'batch 2 at 320x320 failed: ' in error_of(  # this file has room for one image
         TOOL, raw, '--sizes', 64, '--batches', 2, '--calls', 1)
     assert 'must be 0 to 400' in error_of(TOOL, raw, '--instances', 500)
+    assert 'must end in .svg' in error_of(TOOL, raw, '--plot', tmp_path / 'a.png')
     assert 'no such document' in error_of(TOOL, raw, '--docs', tmp_path / 'no.md')

@@ -1,7 +1,7 @@
 """How time and memory grow with the input's size, the batch and the instances in the frame.
 
     python tools/analysis_tools/scaling.py out/end2end.onnx --json scaling.json \\
-        --docs docs/speed.md --table scaling
+        --docs docs/speed.md --table scaling --plot docs/images/scaling.svg
 
 Takes a dynamic raw export of tools/deploy.py. Every point of size and batch runs in a process of
 its own, whose memory it has to itself. Post-processing gets made-up outputs with so many
@@ -28,7 +28,7 @@ import psutil
 
 from medseg.cli import reports_user_errors
 from medseg.errors import UserError
-from medseg.io import write_json
+from medseg.io import write_json, write_text
 from medseg.runtime.metadata import parse
 from medseg.runtime.postprocess import Postprocessor
 from medseg.runtime.preprocess import Geometry
@@ -58,6 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', type=Path, help='write all figures here')
     parser.add_argument('--docs', type=Path, help='put the table into this document')
     parser.add_argument('--table', default='scaling', help='its place there (default: scaling)')
+    parser.add_argument('--plot', type=Path, metavar='FILE.svg', help='draw the curves')
     parser.add_argument('--point', type=int, nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -75,6 +76,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError('--batches, --threads, --calls: must be at least 1')
     if min(args.instances) < 0 or max(args.instances) > most:
         raise UserError(f'--instances {args.instances}: must be 0 to {most}')
+    if args.plot and args.plot.suffix != '.svg':
+        raise UserError(f'--plot {args.plot}: the name must end in .svg')
     if args.docs:
         require_place(args.docs, args.table)
 
@@ -203,6 +206,20 @@ def table(report: dict) -> str:
             f'{found["batch"]} over images, {found["instances"]} over instances.')
 
 
+def plot(report: dict) -> str:
+    """Time over pixels, images and instances, as SVG."""
+    # Here, as each point's process would load matplotlib for nothing.
+    from medseg.benchmark.plots import growth
+    curves = {}
+    for name, axis, title in (('size', 'pixels', 'batch 1'), ('batch', 'images', '320×320')):
+        sizes = [point['value'] ** (2 if name == 'size' else 1) for point in report[name]]
+        curves[f'time, {title}'] = sizes, [point['ms'] for point in report[name]], axis
+    points = report['instances']
+    curves['post-processing'] = ([point['value'] for point in points],
+                                 [point['ms'] for point in points], 'instances')
+    return growth(curves, 'ms of processor time')
+
+
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code described above."""
@@ -216,6 +233,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(text)
     if args.json:
         write_json(args.json, report, indent=1)
+    if args.plot:
+        write_text(args.plot, plot(report) + '\n')
     if args.docs:
         fill(args.docs, args.table, text)
     slope = report['exponents']['instances']
