@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from medseg.engine.checkpoint import CheckpointError, read_checkpoint, weights_of
+from medseg.engine.frozen_teacher import FrozenTeacher
 
 
 @MODELS.register_module()
@@ -47,41 +47,18 @@ class FeatureDistiller(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.adapter = nn.Conv2d(*adapter, 1) if adapter else nn.Identity()
-        self._source = (teacher, teacher_checkpoint, teacher_prefix)
-        self._teacher: list[nn.Module] = []  # in a list, so that it is no submodule
+        self._teacher = FrozenTeacher(teacher, teacher_checkpoint, teacher_prefix,
+                                      own=data_preprocessor, theirs=teacher_input)
         self.teacher_level = teacher_level
-        own = dict(data_preprocessor or {})
-        theirs = dict(teacher_input or own)
-        self._own, self._theirs = ((tuple(d.get('mean', (0, 0, 0))), tuple(d.get('std', (1, 1, 1))))
-                                   for d in (own, theirs))
 
     def teacher(self, device: torch.device) -> nn.Module:
         """The frozen teacher with its weights, on a device."""
-        if not self._teacher:
-            settings, file, prefix = self._source
-            model = MODELS.build(settings)
-            state = weights_of(read_checkpoint(file), file)
-            state = {key[len(prefix):]: value for key, value in state.items()
-                     if key.startswith(prefix)}
-            try:
-                model.load_state_dict(state)
-            except RuntimeError as error:
-                first = str(error).splitlines()[1].strip()
-                raise CheckpointError(f'{file}: is not of the teacher {settings["type"]}: '
-                                      f'{first[:200]}') from error
-            self._teacher.append(model.requires_grad_(False).eval())
-        return self._teacher[0].to(device)
+        return self._teacher.on(device)
 
     @torch.no_grad()
     def target(self, batch_inputs: Tensor, size: tuple[int, int]) -> Tensor:
         """The teacher's map of the student's images (B, 3, H, W), at the student's resolution."""
-        (mean, std), (their_mean, their_std) = (
-            [batch_inputs.new_tensor(v).reshape(1, 3, 1, 1) for v in pair]
-            for pair in (self._own, self._theirs))
-        images = (batch_inputs * std + mean - their_mean) / their_std
-        model = self.teacher(batch_inputs.device)
-        found = model.extract_feat(images) if hasattr(model, 'extract_feat') else model(images)
-        found = found[self.teacher_level] if isinstance(found, (tuple, list)) else found
+        found = self._teacher.maps(batch_inputs)[self.teacher_level]
         if tuple(found.shape[2:]) != tuple(size):
             found = F.interpolate(found, size=size, mode='bilinear', align_corners=False)
         return found

@@ -94,10 +94,10 @@ def test_student_goes_into_a_segmentor(distiller, tmp_path):
 
 
 def test_wrong_teachers(distiller, tmp_path):
-    distiller._source = (*distiller._source[:2], 'encoder.')
+    distiller._teacher.prefix = 'encoder.'
     with pytest.raises(CheckpointError, match='teacher.pth: is not of the teacher SAMEncoder'):
         distiller.teacher(torch.device('cpu'))
-    distiller._source = (distiller._source[0], str(tmp_path / 'none.pth'), '')
+    distiller._teacher.checkpoint = str(tmp_path / 'none.pth')
     with pytest.raises(CheckpointError, match='none.pth: no such checkpoint'):
         distiller.teacher(torch.device('cpu'))
 
