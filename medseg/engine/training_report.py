@@ -24,6 +24,7 @@ from medseg.runtime.coco_results import SCORE_THR, AnnotationIds
 
 from .inference import Predictor
 from .training_curves import training_curves
+from .training_state import expected_checkpoint
 
 #: Images in ``best`` and in ``worst``.
 SHOWN = 4
@@ -34,9 +35,8 @@ def best_checkpoint(work: Path) -> Path | None:
     best = sorted(work.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
     if best:
         return best[-1]
-    last = work / 'last_checkpoint'
-    path = Path(last.read_text().strip()) if last.is_file() else None
-    return path if path is not None and path.is_file() else None
+    last = expected_checkpoint(work)
+    return last if last is not None and last.is_file() else None
 
 
 def write_report(config: Config, work: Path, device: str = 'cpu') -> Path:

@@ -6,6 +6,10 @@ img_scale = (1024, 1024)
 
 _base_.train_pipeline[3].scale = img_scale
 _base_.train_pipeline[4].img_scale = img_scale
+# One patient to learn from: without large shifts the place in the picture is learned with the lung.
+_base_.train_pipeline[4].update(scale_range=(0.6, 1.5), max_translate=0.3, max_rotate=15)
+_base_.train_pipeline[6] = dict(
+    type='RandomFlip', prob=[0.4, 0.4], direction=['horizontal', 'vertical'])
 _base_.test_pipeline[1].scale = img_scale
 train_dataloader = dict(dataset=dict(
     type=dataset_type, data_root=data_root, pipeline=_base_.train_pipeline))
