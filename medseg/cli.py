@@ -13,7 +13,10 @@ from rich.console import Console
 
 from medseg.configs import places
 from medseg.errors import UserError, file_trouble
-from medseg.paths import shipped_root
+from medseg.paths import make_projects_importable, shipped_root
+
+# Every tool imports this module before it imports a project, wherever it is started from.
+make_projects_importable()
 
 #: Settings that the tools know and few configs write out.
 _SETTINGS_OF_THE_TOOLS = ('activation_checkpointing', 'auto_scale_lr', 'compile',

@@ -134,9 +134,9 @@ if ! has_ops; then
     has_ops || fail "mmcv's ops do not import after the build:" \
         "$("$PY" -c 'import mmcv.ops' 2>&1 | tail -1)"
 fi
-# In "compat" mode the checkout is on the path, and with it `projects`, which no wheel holds.
-pip_install --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
-"$PY" -c 'import cv2, mmdet.apis, mmcv.ops, medseg, projects.lmsfa' ||
+# Only the library: medseg/paths.py finds `projects` in the checkout, as it does in the wheel.
+pip_install --no-build-isolation --no-deps -e .
+"$PY" -I -c 'import cv2, mmdet.apis, mmcv.ops, medseg.cli, projects.lmsfa' ||
     fail 'the installed packages do not import together (see above)'
 key > "$STAMP.tmp"
 mv "$STAMP.tmp" "$STAMP"

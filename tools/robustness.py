@@ -21,8 +21,6 @@ import torch
 from pycocotools.coco import COCO
 from rich.progress import Progress
 
-# Registers the corruptions of endoscopy.
-import projects.lmsfa.datasets.synpeld.corruptions  # noqa: F401
 from medseg.benchmark import robustness, robustness_page
 from medseg.benchmark.model_lists import pair_up
 from medseg.cli import load_config, reports_user_errors
@@ -37,6 +35,9 @@ from medseg.metrics.instance_matches import read_truth
 from medseg.runtime.coco_results import AnnotationIds
 from medseg.runtime.images import read_image
 from medseg.tables import fill
+
+# Registers the corruptions of endoscopy.
+from projects.lmsfa.datasets.synpeld import corruptions  # noqa: F401
 
 #: Records below this confidence change no figure that is read here.
 LOWEST = 0.001

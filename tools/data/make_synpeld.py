@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from medseg.cli import reports_user_errors
+from medseg.errors import UserError
 from medseg.runtime.records import encode_mask
 from medseg.runtime.video import VideoWriter
 from projects.lmsfa.datasets.synpeld import TABLE_I, TABLE_I_IMAGES, Summary, generate
@@ -105,6 +106,7 @@ def print_summary(console: Console, out: Path, summary: Summary, seconds: float)
     console.print(f'{summary.made} images made{rate}, {summary.images - summary.made} kept')
 
 
+@reports_user_errors
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; return the exit code."""
     args = parse_args(argv)
@@ -112,8 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
     if args.video is not None and args.video * RATE < 1:
-        print(f'make_synpeld.py: --video {args.video:g}: is less than a frame', file=sys.stderr)
-        return 2
+        raise UserError(f'--video {args.video:g}: is less than a frame')
     try:
         with Progress(*columns, console=console) as bar:
             task = bar.add_task('SynPELD', total=args.patients * args.frames)
@@ -126,8 +127,7 @@ def main(argv: list[str] | None = None) -> int:
                 args.out, args.patients, args.frames, args.seed, args.size, args.workers,
                 lambda done, total: bar.update(task, completed=done, total=total), args.overwrite)
     except (FileExistsError, ValueError) as error:
-        print(f'make_synpeld.py: {error}', file=sys.stderr)
-        return 2
+        raise UserError(str(error)) from error
     print_summary(console, args.out, summary, time.perf_counter() - start)
     return 0
 
