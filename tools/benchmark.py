@@ -4,15 +4,18 @@
     python tools/benchmark.py --suite table5 --size 640 --out work_dirs/table5
     python tools/benchmark.py --suite table5 --train --budget 30 --train-size 320 --recipe adamw \
         --data-root data/synpeld --jobs 8 --out work_dirs/table5
+    python tools/benchmark.py CONFIG... --train --budget 30 --folds 5 --seeds 0 1 2 \
+        --data-root data/peld --out work_dirs/folds
 
 The first two measure size, memory, latency and, with checkpoints, accuracy, and write report.md,
-report.csv, report.json and report.html; the third trains and tests, and writes results.json after
-every run. What is finished is not run again: call the same command again to go on. See
-docs/benchmark.md.
+report.csv, report.json and report.html; the others train and test, and write results.json after
+every run. --folds puts the folds together in folds.md. What is finished is not run again: call the
+same command again to go on. See docs/benchmark.md.
 """
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,13 +32,16 @@ from medseg.benchmark.html import html
 from medseg.benchmark.measurements import MEASURES, Options, Session
 from medseg.benchmark.model_lists import Entry, entries
 from medseg.benchmark.plots import draw
+from medseg.benchmark.pooling import fold_table, pool
 from medseg.benchmark.references import TABLES
 from medseg.cli import check_data, load_config, merge_options, reports_user_errors
+from medseg.configs import datasets
+from medseg.data.folds import check_folds
 from medseg.engine import compat
 from medseg.engine.adapt_config import adapt_config
 from medseg.engine.work_dir import only_one
 from medseg.errors import UserError
-from medseg.io import write_json, write_text
+from medseg.io import read_json, write_json, write_text
 from medseg.paths import shipped_root
 from medseg.tables import fill
 
@@ -110,8 +116,20 @@ def parse_args(argv=None) -> argparse.Namespace:
                        'schedule, stretched to the budget; adamw or sgd: the same for all; or the '
                        'path of a schedule config (default: config)')
     train.add_argument('--seeds', type=int, nargs='+', default=[0], help='default: 0')
+    train.add_argument('--folds', type=int, metavar='K', help='train and test on each of the K '
+                       'folds that split.py --folds K made in the data folder, and put them '
+                       'together: every patient is tested once')
+    train.add_argument('--ensemble', action='store_true', help='with --folds and several --seeds: '
+                       "also fuse the seeds' predictions")
     train.add_argument('--jobs', type=int, default=1, help='trainings at a time (default: 1)')
-    train.add_argument('--batch-size', type=int, help="default: the configs' own")
+    train.add_argument('--batch-size', type=int, nargs='+', metavar='N',
+                       help="default: the configs' own; several: every config at each of them, on "
+                       'the same number of images')
+    train.add_argument('--accumulate-to', type=int, metavar='N', help='also train each smaller '
+                       '--batch-size with gradients accumulated to N images per step')
+    train.add_argument('--scale-lr', choices=('none', 'linear', 'sqrt'), help='learning rate by '
+                       'the images of a step: in proportion (SGD), to their square root (Adam), '
+                       'or unchanged; --batch-size with several sizes needs it')
     train.add_argument('--val-interval', type=int, metavar='EPOCHS',
                        help='epochs between validations; 0 for none (default: a third of the '
                        'budget)')
@@ -122,6 +140,18 @@ def parse_args(argv=None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.train and (args.budget is None or args.budget < 1):
         parser.error('--train needs --budget EPOCHS, at least 1')
+    study = len(args.batch_size or ()) > 1 or args.accumulate_to
+    if study and not (args.batch_size and args.scale_lr):
+        parser.error('several --batch-size, or --accumulate-to, need --batch-size and --scale-lr')
+    if min([*(args.batch_size or ()), args.accumulate_to or 1]) < 1:
+        parser.error('--batch-size and --accumulate-to must be at least 1')
+    if args.accumulate_to and any(args.accumulate_to % n for n in args.batch_size):
+        parser.error(f'--accumulate-to {args.accumulate_to}: is no multiple of every --batch-size')
+    if args.ensemble and not args.folds:
+        parser.error('--ensemble fuses the seeds of folds; for other predictions see '
+                     'tools/analysis_tools/ensemble.py')
+    if args.folds is not None and (args.folds < 2 or not args.train):
+        parser.error('--folds needs --train and at least 2')
     for name in ('jobs', 'size', 'rounds', 'iterations', 'batch'):
         if getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
@@ -142,6 +172,18 @@ def _short(name: str | None, kind: str, suffix: str) -> str | None:
     return str(path) if name and path.is_file() else name
 
 
+def batches(args: argparse.Namespace) -> list[tuple[str, int | None, int]]:
+    """Name, images of a pass, and passes of a step, of each training that a config gets."""
+    if not args.scale_lr:
+        return [('', args.batch_size[0] if args.batch_size else None, 1)]
+    found = [(f'batch{size}', size, 1) for size in args.batch_size]
+    for size in args.batch_size:
+        passes = (args.accumulate_to or 0) // size
+        if passes > 1:
+            found.append((f'batch{size}x{passes}', size, passes))
+    return found
+
+
 def prepare_runs(args: argparse.Namespace, models: Sequence[Entry]) -> list[training.Run]:
     """Every training with its config written.
 
@@ -152,30 +194,42 @@ def prepare_runs(args: argparse.Namespace, models: Sequence[Entry]) -> list[trai
     settings = dict(epochs=args.budget, size=args.train_size, recipe=args.recipe,
                     data=Path(args.data).stem if args.data else None,
                     data_root=args.data_root.name if args.data_root else None,
-                    batch_size=args.batch_size, amp=args.amp, cfg_options=args.cfg_options or {})
+                    batch_size=args.batch_size[0] if args.batch_size else None, amp=args.amp,
+                    cfg_options=args.cfg_options or {})
+    if args.folds:
+        settings['folds'] = args.folds
+    if args.scale_lr:
+        settings.update(batch_size=None, scale_lr=args.scale_lr)
     runs, names = [], set()
-    for name, checkpoint in ((entry.config, entry.checkpoint) for entry in models):
-        for seed in args.seeds:
-            run = training.Run(training.run_name(name, seed), name, seed, Path(), settings,
-                               args.amp)
-            if run.name in names:
-                raise UserError(f'{name}: two configs would both be called {run.name}')
-            names.add(run.name)
-            run.folder = args.out.resolve() / 'train' / run.name
-            try:
-                config = adapt_config(
-                    load_config(name), size=args.train_size, epochs=args.budget,
-                    data=args.data, data_root=args.data_root, recipe=recipe,
-                    val_interval=args.val_interval, seed=seed, batch_size=args.batch_size,
-                    num_workers=args.num_workers, load=load_config)
-            except ValueError as error:
-                raise UserError(f'{name}: {error}') from error
-            if checkpoint:
-                config.load_from = str(Path(checkpoint).resolve())
-            merge_options(config, args.cfg_options, name)
-            check_data(config, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
-            training.prepare(run, config)
-            runs.append(run)
+    for entry, (variant, batch, accumulate), seed, fold in itertools.product(
+            models, batches(args), args.seeds,
+            range(1, args.folds + 1) if args.folds else [None]):
+        name = entry.config
+        run = training.Run(training.run_name(name, seed, fold, variant), name, seed, Path(),
+                           settings, args.amp, fold, variant)
+        if run.name in names:
+            raise UserError(f'{name}: two configs would both be called {run.name}')
+        names.add(run.name)
+        run.folder = args.out.resolve() / 'train' / run.name
+        try:
+            config = load_config(name)
+            if fold:
+                check_folds(args.data_root or Path(next(datasets(
+                    load_config(args.data) if args.data else config)).data_root), args.folds)
+            config = adapt_config(
+                config, size=args.train_size, epochs=args.budget,
+                data=args.data, data_root=args.data_root, recipe=recipe,
+                val_interval=args.val_interval, seed=seed, batch_size=batch,
+                num_workers=args.num_workers, fold=fold, accumulate=accumulate,
+                scale_lr=args.scale_lr, load=load_config)
+        except ValueError as error:
+            raise UserError(f'{name}: {error}') from error
+        if entry.checkpoint:
+            config.load_from = str(Path(entry.checkpoint).resolve())
+        merge_options(config, args.cfg_options, name)
+        check_data(config, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
+        training.prepare(run, config)
+        runs.append(run)
     return runs
 
 
@@ -194,6 +248,14 @@ def train(args: argparse.Namespace, models: Sequence[Entry]) -> int:
         except KeyboardInterrupt:
             print('interrupted; call the same command again to go on', file=sys.stderr)
             return 130
+        if args.folds:
+            pooled = pool(args.out, runs, args.folds, args.ensemble, say)
+            write_json(args.out / 'results.json',
+                       dict(read_json(args.out / 'results.json'), pooled=pooled))
+            if pooled:
+                text = fold_table(pooled)
+                write_text(args.out / 'folds.md', text + '\n')
+                print(text)
     failed = [r for r in results if r['status'] == 'failed']
     waiting = [r for r in results if r['status'] in ('interrupted', 'waiting')]
     for result in failed:

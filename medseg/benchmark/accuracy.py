@@ -94,6 +94,12 @@ def figures(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def tested_runs(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Finished runs of a ``results.json``; folds count where they are whole, as one run."""
+    return [run for run in content['runs'] if run['status'] == 'finished'
+            and run.get('fold') is None] + content.get('pooled', [])
+
+
 def join_results(rows: Iterable[dict[str, Any]], files: Sequence[Path]) -> list[str]:
     """Add the accuracy of trainings to rows of the same config, in place.
 
@@ -113,8 +119,8 @@ def join_results(rows: Iterable[dict[str, Any]], files: Sequence[Path]) -> list[
         if 'runs' not in content:
             raise UserError(f'{path}: is not a results.json of tools/benchmark.py --train')
         fresh: dict[str, list[dict]] = {}
-        for run in content['runs']:
-            if run['status'] == 'finished':
+        for run in tested_runs(content):
+            if not run.get('variant'):  # a row is a config as it is
                 fresh.setdefault(Path(run['config']).name, []).append(run)
         found.update(fresh)
     used = set()

@@ -8,12 +8,15 @@ ours as outlined bars where it prints them.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+
+from medseg.metrics.power import POWER, t_power
 
 COLOURS = ('#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#bbbbbb', '#222222')
 
@@ -26,6 +29,27 @@ def _svg(figure: Figure) -> str:
             'Date': None, 'Creator': None, 'Format': None, 'Type': None})
     text = out.getvalue()
     return text[text.index('<svg'):]
+
+
+def power_curves(sd: float, differences: Sequence[float], level: float, most: int = 200) -> str:
+    """Power of a paired t test against the number of patients, a curve for each difference.
+
+    Args:
+        sd (float): Of the difference over patients, in points.
+        differences (Sequence[float]): Points.
+        level (float): Of significance.
+        most (int): Right end of the axis.
+    """
+    figure = Figure(figsize=(7, 4), layout='constrained')
+    axes, sizes = figure.subplots(), range(2, most + 1)
+    for difference, colour in zip(differences, itertools.cycle(COLOURS)):
+        axes.plot(sizes, [t_power(n, difference, sd, level) for n in sizes], color=colour,
+                  label=f'{difference:g} points')
+    axes.axhline(POWER, color='#bbbbbb', linewidth=0.8)
+    axes.set(xlabel='patients', ylabel='power', ylim=(0, 1.02), xlim=(0, most),
+             title=f'Standard deviation over patients {sd:.1f} points, level {level:g}')
+    axes.legend(fontsize=8)
+    return _svg(figure)
 
 
 def _label(row: dict[str, Any]) -> str:

@@ -49,6 +49,8 @@ class Run:
         folder (Path): ``OUT/train/NAME``.
         settings (dict): What is common to all runs of a comparison, for the record.
         amp (bool): Mixed precision.
+        fold (int | None): Which of K folds of the data it tests, from 1.
+        variant (str): What else sets it apart from runs of this config, such as ``batch2``.
         result (dict | None): Content of ``run.json``.
     """
 
@@ -58,7 +60,14 @@ class Run:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     amp: bool = False
+    fold: int | None = None
+    variant: str = ''
     result: dict[str, Any] | None = None
+
+    @property
+    def pooled_name(self) -> str:
+        """Name of all folds of this config, variant and seed together."""
+        return run_name(self.config, self.seed, variant=self.variant)
 
     @property
     def work(self) -> Path:
@@ -75,9 +84,10 @@ class Stopped(Exception):
     """The time is over, or the user interrupted."""
 
 
-def run_name(config: str, seed: int) -> str:
-    """Name of a run: the config's and the seed."""
-    return f'{Path(config).stem}-seed{seed}'
+def run_name(config: str, seed: int, fold: int | None = None, variant: str = '') -> str:
+    """Name of a run: the config's, the variant, the fold and the seed."""
+    return '-'.join([Path(config).stem, *([variant] if variant else []),
+                     *([f'fold{fold}'] if fold else []), f'seed{seed}'])
 
 
 def prepare(run: Run, config: Config) -> None:
@@ -180,7 +190,8 @@ class Fleet:
             if (run.folder / 'run.json').is_file() else {}
         spent = previous.get('train_minutes', 0.0)
         result: dict[str, Any] = dict(
-            name=run.name, config=run.config, seed=run.seed, settings=run.settings, error='')
+            name=run.name, config=run.config, seed=run.seed, fold=run.fold, variant=run.variant,
+            settings=run.settings, error='')
         start = time.monotonic()
         try:
             done = last.is_file() and (run.work / 'last_checkpoint').is_file() and Path(
@@ -209,7 +220,7 @@ class Fleet:
         """Train and test all runs that are not finished.
 
         Args:
-            runs (Sequence[Run]): Prepared ones.
+            runs (Sequence[Run]): Prepared ones; first the ones that shall start first.
             header (dict): What else ``results.json`` shall say.
 
         Returns:
@@ -247,7 +258,8 @@ class Fleet:
 
     def _collect(self, runs: Sequence[Run], header: dict[str, Any]) -> list[dict[str, Any]]:
         results = [run.result or dict(name=run.name, config=run.config, seed=run.seed,
-                                      settings=run.settings, status='waiting', error='')
+                                      fold=run.fold, variant=run.variant, settings=run.settings,
+                                      status='waiting', error='')
                    for run in runs]
         write_json(self.out / 'results.json',
                    dict(schema=SCHEMA, **header, runs=results + self._earlier))
@@ -300,10 +312,23 @@ def evaluation(run: Run, config: Config) -> dict[str, Any]:
     metrics = {key: value if math.isfinite(value) else None
                for key, value in read_json(files[-1]).items()}
     parameters = sum(p.numel() for p in build_model(config).parameters())
-    result: dict[str, Any] = dict(parameters=parameters, metrics=metrics, intervals={})
     metric = next(m for loader, m in evaluators(config) if loader == 'test_dataloader')
+    return dict(parameters=parameters, metrics=metrics, **intervals(metric, run.predictions))
+
+
+def intervals(metric: dict[str, Any], predictions: Path) -> dict[str, Any]:
+    """Intervals over patients and precision-recall curves, from prediction files.
+
+    Args:
+        metric (dict): Settings of the test's metric.
+        predictions (Path): Prefix of the files; kinds that are not there are left out.
+
+    Returns:
+        dict: ``intervals``, ``precision_recall`` and ``resampled`` of :func:`evaluation`.
+    """
+    result: dict[str, Any] = dict(intervals={})
     for kind in ('bbox', 'segm'):
-        path = run.predictions.with_name(f'predictions.{kind}.json')
+        path = predictions.with_name(f'{predictions.name}.{kind}.json')
         if path.is_file() and metric.get('ann_file'):
             matches = load_matches(metric['ann_file'], path, kind, metric.get('max_dets', 100))
             result['intervals'][kind] = bootstrap(matches.figures, matches.groups)
@@ -312,7 +337,7 @@ def evaluation(run: Run, config: Config) -> dict[str, Any]:
                 result['precision_recall'] = {
                     name: found for name, one in zip(matches.names, matches.classes, strict=True)
                     if (found := one.curve())}
-    areas = run.predictions.with_name('predictions.semantic.json')
+    areas = predictions.with_name(f'{predictions.name}.semantic.json')
     if areas.is_file():
         found = area_intervals(metric['ann_file'], areas, metric.get('score_thr', 0.0),
                                metric.get('nsd_tolerance_px', 3))

@@ -189,8 +189,18 @@ def split_content(content: Mapping[str, Any], keys: Sequence[str], sizes: Sequen
     number = {key: index for index, key in enumerate(sorted(set(keys)))}
     groups = [number[key] for key in keys]
     labels = stratified_split(group_features(content, groups), sizes, seed)
-    subset_of = {image['id']: SUBSETS[labels[group]]
-                 for image, group in zip(content['images'], groups, strict=True)}
+    return parts_of(content, [SUBSETS[labels[group]] for group in groups])
+
+
+def parts_of(content: Mapping[str, Any], subsets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """COCO content by subset.
+
+    Args:
+        content: What is split; it is not changed, but its annotations are shared.
+        subsets: ``train``, ``val`` or ``test`` for each image.
+    """
+    subset_of = {image['id']: subset
+                 for image, subset in zip(content['images'], subsets, strict=True)}
     parts = {}
     for subset in SUBSETS:
         part = {key: value for key, value in content.items()

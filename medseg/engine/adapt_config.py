@@ -21,6 +21,7 @@ from medseg.configs import (
     scores_instances,
     settings,
 )
+from medseg.data.folds import fold_file
 from medseg.io import read_json
 
 #: What names the data in a data set's config; the rest, pipelines above all, belongs to the model.
@@ -100,6 +101,41 @@ def set_size(config: Config, size: int) -> None:
         config.img_scale = (size, size)
 
 
+def set_batch(config: Config, batch: int, accumulate: int = 1, scale_lr: str = 'none') -> None:
+    """Train with another batch size on the same number of images, in place.
+
+    Epochs stay, so there are more or fewer steps. The window of an averaged model, which counts
+    steps, is moved to hold the same number of images.
+
+    Args:
+        config (Config): Its ``auto_scale_lr.base_batch_size``, or else its own batch size, is what
+            its learning rate was chosen for.
+        batch (int): Images of each forward pass, and what BatchNorm sees.
+        accumulate (int): Passes of each step of the optimiser.
+        scale_lr (str): ``none``; ``linear``, the rate in proportion to the images of a step (for
+            SGD, Goyal et al. 2017); ``sqrt``, to their square root (for Adam, Malladi et al. 2022).
+
+    Raises:
+        ValueError: The config has no learning rate to scale.
+    """
+    old = config.train_dataloader.batch_size
+    base = (config.get('auto_scale_lr') or {}).get('base_batch_size', old)
+    config.train_dataloader.batch_size = batch
+    if accumulate > 1:
+        config.optim_wrapper.accumulative_counts = accumulate
+    if scale_lr != 'none':
+        optimizer = config.optim_wrapper.get('optimizer') or {}
+        if 'lr' not in optimizer:
+            raise ValueError('optim_wrapper.optimizer has no lr to scale')
+        factor = batch * accumulate / base
+        optimizer['lr'] *= factor if scale_lr == 'linear' else math.sqrt(factor)
+    for hook in config.get('custom_hooks') or []:
+        if hook['type'].split('.')[-1] == 'EMAHook' and 'momentum' in hook:
+            hook['momentum'] = min(hook['momentum'] * batch / old, 1.0)
+            if 'gamma' in hook:
+                hook['gamma'] = max(1, round(hook['gamma'] * old / batch))
+
+
 def set_workers(config: Config, num_workers: int) -> None:
     """Loader processes of all loaders; those of validation and test are at most 2."""
     for name in LOADERS:
@@ -121,6 +157,24 @@ def set_data_root(config: Config, root: str | Path) -> None:
             metric.ann_file = str(root / next(datasets(config, loader))['ann_file'])
     if 'data_root' in config:
         config.data_root = f'{root}/'
+
+
+def set_fold(config: Config, fold: int) -> None:
+    """Train, validate and test on a fold that ``tools/data/split.py --folds`` made, in place.
+
+    Args:
+        config (Config): Its data sets' folder holds the folds.
+        fold (int): From 1.
+    """
+    for loader in LOADERS:
+        for dataset in datasets(config, loader):
+            dataset.ann_file = fold_file(loader.removesuffix('_dataloader'), fold)
+            # the folds' names start from one folder, whatever folders the set had
+            dataset.data_prefix = dict(dataset.get('data_prefix') or {}, img='images/')
+    for loader, metric in evaluators(config):
+        if metric.get('ann_file'):
+            dataset = next(datasets(config, loader))
+            metric.ann_file = str(Path(dataset.get('data_root') or '.') / dataset.ann_file)
 
 
 def set_data(config: Config, other: Config) -> None:
@@ -291,6 +345,7 @@ def adapt_config(config: Config, *, size: int | None = None, epochs: int | None 
                  data: str | Config | None = None, data_root: str | Path | None = None,
                  recipe: str = 'config', val_interval: int | None = None, seed: int | None = None,
                  batch_size: int | None = None, num_workers: int | None = None,
+                 fold: int | None = None, accumulate: int = 1, scale_lr: str | None = None,
                  load: Callable[[str], Config] = Config.fromfile) -> Config:
     """A copy of a config for another job; what is None stays as it is.
 
@@ -307,6 +362,9 @@ def adapt_config(config: Config, *, size: int | None = None, epochs: int | None 
         seed (int): Of the training.
         batch_size (int): Images per training step.
         num_workers (int): Loader processes; 0 loads in the training process.
+        fold (int): Which fold of the data, from 1; see :func:`set_fold`.
+        accumulate (int), scale_lr (str): With ``batch_size``; see :func:`set_batch`. Without
+            ``scale_lr`` nothing but the batch changes.
         load: Reads a config from a path.
 
     Returns:
@@ -320,11 +378,15 @@ def adapt_config(config: Config, *, size: int | None = None, epochs: int | None 
         set_data(config, load(data) if isinstance(data, str) else data)
     if data_root is not None:
         set_data_root(config, data_root)
+    if fold is not None:
+        set_fold(config, fold)
     if size is not None:
         set_size(config, size)
     if recipe != 'config':
         apply_recipe(config, load(recipe))
-    if batch_size is not None:
+    if batch_size is not None and scale_lr is not None:
+        set_batch(config, batch_size, accumulate, scale_lr)
+    elif batch_size is not None:
         config.train_dataloader.batch_size = batch_size
     if epochs is not None:
         set_epochs(config, epochs, val_interval)

@@ -16,6 +16,8 @@ from projects.lmsfa.datasets.synpeld import (
     plan_totals,
     render_frame,
 )
+from projects.lmsfa.datasets.synpeld.anatomy import patient_anatomy
+from projects.lmsfa.datasets.synpeld.families import ANATOMIES, FAMILIES, family_of
 from projects.lmsfa.datasets.synpeld.generate import count_instances, stem_of
 from projects.lmsfa.datasets.synpeld.labelme_writer import labelme_record
 from projects.lmsfa.datasets.synpeld.masks import polygons
@@ -217,3 +219,36 @@ def test_tool_makes_a_set_and_reports(tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool.main([str(out), '--size', 'large'])
     assert "'large' is not WIDTHxHEIGHT" in capsys.readouterr().err
+
+
+def test_families_change_optics_or_anatomy(tmp_path):
+    plain, instances = render_frame(0, 1, 2, SIZE)
+    found = {name: render_frame(0, 1, 2, SIZE, family=name) for name in FAMILIES}
+    # optics without another field keep the shapes; a cold light is bluer
+    for name in ('cold', 'worn'):
+        for one, other in zip(instances, found[name][1], strict=True):
+            assert one.label == other.label
+            assert all(np.array_equal(a, b) for a, b in
+                       zip(one.polygons, other.polygons, strict=True))
+    blue = {name: image[..., 0].mean() / image[..., 2].mean() for name, (image, _) in found.items()}
+    assert blue['cold'] > 1.3 * plain[..., 0].mean() / plain[..., 2].mean()
+    # a narrow field leaves more of the image dark
+    assert (found['narrow'][0].max(2) < 40).mean() > (plain.max(2) < 40).mean() + 0.15
+    for name in ANATOMIES:
+        assert [len(i.polygons[0]) for i in found[name][1]] != [
+            len(i.polygons[0]) for i in instances]
+    structures = FAMILIES['obese'].anatomy(patient_anatomy(0, 1))
+    fat, = (s for s in structures if s.label == 'adipose tissue' and s.slot == 0)
+    before, = (s for s in patient_anatomy(0, 1) if s.label == 'adipose tissue' and s.slot == 0)
+    assert np.ptp(fat.outline, 0) == pytest.approx(1.4 * np.ptp(before.outline, 0))
+    assert structures[-1].label == 'adipose tissue'
+
+    assert [family_of(p, ['cold', 'worn']) for p in (1, 2, 3)] == ['cold', 'worn', 'cold']
+    generate(tmp_path / 'set', 2, 1, 5, SIZE, families=['worn', 'narrow'])
+    image = cv2.imread(str(tmp_path / 'set/p002_f01.jpg'))
+    narrow, _ = render_frame(5, 2, 1, SIZE, 1, 'narrow')
+    assert np.abs(image.astype(int) - narrow).mean() < 6  # a JPEG of it
+    with pytest.raises(FileExistsError, match='families'):
+        generate(tmp_path / 'set', 2, 1, 5, SIZE)
+    with pytest.raises(ValueError, match='hot: no such family; there are: cold'):
+        generate(tmp_path / 'other', 1, 1, families=['hot'])

@@ -286,3 +286,41 @@ def test_wrong_sources(tmp_path, capsys):
     assert split.main([str(path), str(tmp_path / 'out'), '--counts', '1', '1', '1']) == 2
     assert 'add up to 3, but there are 9' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def folds_of(root, subset, count=5):
+    return [json.loads((root / f'annotations/instances_{subset}_fold{k}.json').read_text())
+            for k in range(1, count + 1)]
+
+
+def test_folds_test_every_patient_once(peld, tmp_path, capsys):
+    assert split.main([str(peld), str(tmp_path / 'out'), '--folds', '5']) == 0
+    test, train, val = (folds_of(tmp_path / 'out', subset) for subset in ('test', 'train', 'val'))
+    patients = [[{name.split('_')[0] for name in names_of(part)} for part in parts]
+                for parts in (test, train, val)]
+    assert [len(group) for group in patients[0]] == [13, 12, 12, 12, 12]
+    assert len(set.union(*patients[0])) == 61
+    for tested, trained, validated in zip(*patients, strict=True):
+        assert len(trained | validated | tested) == len(trained) + len(validated) + len(tested)
+        assert len(trained | validated | tested) == 61
+        assert len(validated) == 5  # a ninth of 48 or 49
+    for category in (1, 2, 3, 4):
+        counts = [sum(item['category_id'] == category for item in part['annotations'])
+                  for part in test]
+        assert max(counts) - min(counts) <= 0.2 * sum(counts) / 5 + 2
+    assert 'fold 1: patients: train 43, val 5, test 13' in capsys.readouterr().out
+    manifest = json.loads((tmp_path / 'out/folds.json').read_text())
+    assert [len(fold['test']['patients']) for fold in manifest['folds']] == [13, 12, 12, 12, 12]
+    assert split.main([str(peld), str(tmp_path / 'again'), '--folds', '5']) == 0
+    assert folds_of(tmp_path / 'again', 'train') == train
+
+
+def test_folds_that_cannot_be_made(tmp_path, capsys):
+    write(tmp_path / 'src', coco(['p1_a.png', 'p2_a.png', 'p2_b.png']))
+    for folds in ('1', '3'):
+        assert split.main([str(tmp_path / 'src'), str(tmp_path / 'out'), '--folds', folds]) == 2
+        assert 'must be between 2 and' in capsys.readouterr().err
+    # one patient is left beside the one that is tested: too few to train and to validate
+    assert split.main([str(tmp_path / 'src'), str(tmp_path / 'out'), '--folds', '2']) == 2
+    assert 'too few to split by' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

@@ -22,6 +22,7 @@ from medseg.runtime.records import encode_mask
 from medseg.runtime.video import VideoWriter
 from projects.lmsfa.datasets.synpeld import TABLE_I, TABLE_I_IMAGES, Summary, generate
 from projects.lmsfa.datasets.synpeld.clip import RATE, Clip, TrueInstance
+from projects.lmsfa.datasets.synpeld.families import FAMILIES
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -48,13 +49,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='size of the images in pixels (default: 1080x720)')
     parser.add_argument('--workers', type=int, default=1,
                         help='processes; the result does not depend on it (default: %(default)s)')
+    parser.add_argument('--families', nargs='+', choices=FAMILIES, default=[], metavar='FAMILY',
+                        help='other optics and anatomies than the plain set, in turn by patient, '
+                             'to test what a model makes of them: '
+                             + '; '.join(f'{k}: {v.text}' for k, v in FAMILIES.items()))
     parser.add_argument('--overwrite', action='store_true',
                         help='make everything anew, also in a folder that was not made by this '
                              'tool; files of other names stay')
     parser.add_argument('--video', type=float, metavar='SECONDS',
                         help='make clips of a moving scope instead, one a patient: p001.mp4 and '
                              'p001.truth.jsonl with every structure of every frame')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.families and args.video is not None:
+        parser.error('--families is for images; clips have the plain optics and anatomy')
+    return args
 
 
 def make_clips(args: argparse.Namespace, progress: Callable[[int, int], None]) -> int:
@@ -125,7 +133,8 @@ def main(argv: list[str] | None = None) -> int:
                 return 0
             summary = generate(
                 args.out, args.patients, args.frames, args.seed, args.size, args.workers,
-                lambda done, total: bar.update(task, completed=done, total=total), args.overwrite)
+                lambda done, total: bar.update(task, completed=done, total=total), args.overwrite,
+                args.families)
     except (FileExistsError, ValueError) as error:
         raise UserError(str(error)) from error
     print_summary(console, args.out, summary, time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Splits a COCO data set into train, val and test, without a patient in two of them."""
+"""Splits a COCO data set into train, val and test, or K folds of them, patients kept whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from medseg.data.convert.images import LINK_MODES, place_image
 from medseg.data.convert.progress import progress
 from medseg.data.convert.records import UNSPLIT, ConversionError, SourceImage
 from medseg.data.convert.writer import staged, subset_folder
-from medseg.data.grouping import add_patient_options, grouping_of
+from medseg.data.folds import MANIFEST, fold_contents, fold_file
+from medseg.data.grouping import Grouping, add_patient_options, grouping_of
 from medseg.data.layouts import find_coco_files, load_part
 from medseg.data.splitting import (
     image_sizes,
@@ -42,6 +43,8 @@ examples:
   python tools/data/split.py data/own/annotations/instances_all.json data/own \\
       --pattern '([A-Z]{2}\\d+)_'
   python tools/data/split.py data/peld data/peld_by_image --by image --images symlink
+  python tools/data/split.py data/peld data/peld --folds 5
+      (then: python tools/benchmark.py CONFIG --train --folds 5 --data-root data/peld ...)
 """
 
 
@@ -55,6 +58,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         '{train,val,test}.json and split.json; may be SRC itself')
     parser.add_argument('--ratios', nargs=3, type=float, default=[8, 1, 1],
                         metavar=('TRAIN', 'VAL', 'TEST'), help='default: 8 1 1')
+    parser.add_argument('--folds', type=int, metavar='K', help='K folds instead: every patient is '
+                        'tested in one of them; OUT gets annotations/instances_{train,val,test}_'
+                        'fold{1..K}.json and folds.json. The rest of each fold is shared by TRAIN '
+                        'and VAL of --ratios')
     parser.add_argument('--counts', nargs=3, type=int, metavar=('TRAIN', 'VAL', 'TEST'),
                         help='exact numbers of patients (of images with --by image)')
     add_patient_options(parser)
@@ -69,6 +76,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error('--seed must not be negative')
+    if args.folds is not None and args.counts is not None:
+        parser.error('--folds and --counts do not go together')
     return args
 
 
@@ -140,6 +149,9 @@ def split(args: argparse.Namespace) -> None:
     unique = sorted(set(keys))
     if args.by == 'image' and len(unique) != len(names):
         raise ConversionError(f'{args.src}: a file_name occurs twice; run check.py')
+    if args.folds is not None:
+        make_folds(args, content, grouping, keys, (folder, files))
+        return
     if args.counts is not None:
         sizes = args.counts
         if min(sizes) < 0 or sum(sizes) != len(unique):
@@ -152,7 +164,8 @@ def split(args: argparse.Namespace) -> None:
     parts = split_content(content, keys, sizes, args.seed)
     manifest = describe(args, parts, dict(zip(names, patients or [], strict=False)))
     manifest['rule'] = grouping and grouping.rule
-    write(args, parts, manifest, folder, files)
+    write(args, {f'annotations/instances_{subset}.json': part for subset, part in parts.items()},
+          'split.json', manifest, folder, files)
     print(plain(*class_table(parts)))
     if grouping is not None:
         print(printable(grouping.summary()))
@@ -164,6 +177,44 @@ def split(args: argparse.Namespace) -> None:
         told = (f'{len(shared)} patients have images in more than one subset' if shared is not None
                 else 'images of one patient may be in more than one subset')
         print(f'warning: split by image: {told}; results on val and test are too good', flush=True)
+    say_where(args, folder)
+
+
+def make_folds(args: argparse.Namespace, content: dict[str, Any], grouping: Grouping | None,
+               keys: Sequence[str], source: tuple[Path | None, list[Path]]) -> None:
+    """Makes K folds, writes them and prints what each tests.
+
+    Raises:
+        ConversionError: there are too few patients, or the output cannot be written.
+    """
+    folds = fold_contents(content, keys, args.folds, args.ratios, args.seed)
+    names = [image['file_name'] for image in content['images']]
+    patient_of = dict(zip(names, grouping.patients if grouping else [], strict=False))
+    described = [describe(args, parts, patient_of) for parts in folds]
+    manifest = {key: value for key, value in described[0].items()
+                if key not in ('subsets', 'patients_in_several_subsets')}
+    manifest['rule'] = grouping and grouping.rule
+    manifest['folds'] = [item['subsets'] for item in described]
+    # the test parts come first: together they hold every image once
+    parts = {fold_file(subset, number): found[subset] for subset in ('test', 'train', 'val')
+             for number, found in enumerate(folds, start=1)}
+    write(args, parts, MANIFEST, manifest, *source)
+    print(plain(*class_table({f'fold {number}': found['test']
+                              for number, found in enumerate(folds, start=1)})))
+    if grouping is not None:
+        print(printable(grouping.summary()))
+    if args.by == 'image':
+        print('warning: folds by image: images of one patient may be trained and tested on; '
+              'results are too good', flush=True)
+    else:
+        for number, subsets in enumerate(manifest['folds'], start=1):
+            print(f'fold {number}: patients: ' + ', '.join(
+                f'{subset} {len(subsets[subset]["patients"])}' for subset in SUBSETS))
+    say_where(args, source[0])
+
+
+def say_where(args: argparse.Namespace, folder: Path | None) -> None:
+    """Prints where annotations and images are."""
     prefix = f'{args.out / "images"}' if args.images != 'none' else folder
     print(f'written to {args.out / "annotations"}; img prefix: {prefix or "as before"}')
 
@@ -198,32 +249,35 @@ def describe(args: argparse.Namespace, parts: dict[str, Any],
     return manifest
 
 
-def write(args: argparse.Namespace, parts: dict[str, Any], manifest: dict[str, Any],
-          folder: Path | None, files: Sequence[Path]) -> None:
-    """Writes the split so that an interruption leaves nothing half done.
+def write(args: argparse.Namespace, parts: dict[str, dict[str, Any]], manifest_name: str,
+          manifest: dict[str, Any], folder: Path | None, files: Sequence[Path]) -> None:
+    """Writes annotation files, by name, images and manifest; an interruption leaves nothing.
 
     Raises:
         ConversionError: a target exists or is one of the source's files, or an image is missing.
     """
-    for subset in SUBSETS:
-        target = args.out / 'annotations' / f'instances_{subset}.json'
+    for name in parts:
+        target = args.out / name
         if target.resolve() in {path.resolve() for path in files}:
             raise ConversionError(f'{target}: is the source itself; give another OUT')
     if args.images != 'none' and folder is None:
         raise ConversionError(f'{args.src}: image folder unknown; give it with --image-dir')
     with staged(args.out, args.overwrite, beside=True) as stage:
-        for subset, part in parts.items():
-            write_json(stage / 'annotations' / f'instances_{subset}.json', part)
-            images = part['images'] if args.images != 'none' else []
-            for image in progress(images, f'images of {subset}'):
+        placed: set[str] = set()
+        for name, part in parts.items():
+            write_json(stage / name, part)
+            images = [] if args.images == 'none' else [
+                image for image in part['images'] if image['file_name'] not in placed]
+            for image in progress(images, f'images of {Path(name).stem}', quiet=not images):
+                placed.add(image['file_name'])
                 path = folder / image['file_name']
                 if not path.is_file():
                     raise ConversionError(f'{path}: no such image; give --image-dir')
-                record = SourceImage(subset, image['file_name'], image['width'], image['height'],
+                record = SourceImage(name, image['file_name'], image['width'], image['height'],
                                      path=path)
                 place_image(record, stage / 'images' / output_name(image['file_name']),
                             args.images)
-        write_json(stage / 'split.json', manifest)
+        write_json(stage / manifest_name, manifest)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

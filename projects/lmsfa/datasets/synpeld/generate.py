@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from medseg.data.generated_folder import claim
 from medseg.io import read_json
 
+from .families import FAMILIES, family_of
 from .labelme_writer import write_pair
 from .plan import CLASSES
 from .render import jpeg_quality, render_frame
@@ -55,9 +56,10 @@ def count_instances(record: dict) -> dict[str, int]:
     return counts
 
 
-def _settings(seed: int, frames: int, size: tuple[int, int]) -> dict:
-    return {'generator': 'SynPELD', 'recipe': RECIPE, 'seed': seed, 'frames': frames,
-            'width': size[0], 'height': size[1]}
+def _settings(seed: int, frames: int, size: tuple[int, int], families: Sequence[str]) -> dict:
+    found = {'generator': 'SynPELD', 'recipe': RECIPE, 'seed': seed, 'frames': frames,
+             'width': size[0], 'height': size[1]}
+    return {**found, 'families': list(families)} if families else found
 
 
 def _finished(out: Path, stem: str) -> bool:
@@ -66,19 +68,21 @@ def _finished(out: Path, stem: str) -> bool:
 
 
 def _make_patient(out: Path, seed: int, frames: int, size: tuple[int, int],
-                  job: tuple[int, tuple[int, ...]]) -> int:
+                  families: Sequence[str], job: tuple[int, tuple[int, ...]]) -> int:
     """Make the missing frames of a patient; return how many."""
     patient, missing = job
+    family = family_of(patient, families)
     for frame in missing:
-        image, instances = render_frame(seed, patient, frame, size, frames)
-        write_pair(out, stem_of(patient, frame), image, instances, jpeg_quality(seed, patient))
+        image, instances = render_frame(seed, patient, frame, size, frames, family)
+        write_pair(out, stem_of(patient, frame), image, instances,
+                   jpeg_quality(seed, patient, family))
     return len(missing)
 
 
 def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 0,
              size: tuple[int, int] = (1080, 720), workers: int = 1,
              progress: Callable[[int, int], None] | None = None,
-             overwrite: bool = False) -> Summary:
+             overwrite: bool = False, families: Sequence[str] = ()) -> Summary:
     """Make a data set of ``patients`` times ``frames`` images.
 
     Pairs that are there already are kept, so an interrupted run is taken up where it stopped, and
@@ -94,6 +98,8 @@ def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 
         progress: Called with (images done, images in all) now and then.
         overwrite: Make everything anew, even in a folder that this function did not make. Files
             of other names are left alone.
+        families: Of :data:`.families.FAMILIES`: the patients take them in turn; none for the
+            plain optics and anatomy.
 
     Returns:
         What the set holds, counted from its files.
@@ -106,8 +112,11 @@ def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 
     if min(patients, frames, workers) < 1 or seed < 0 or min(size) < 96:
         raise ValueError('patients, frames and workers start at 1, the seed at 0, the size at '
                          f'96x96; got {patients}, {frames}, {workers}, {seed}, {size}')
+    unknown = [name for name in families if name not in FAMILIES]
+    if unknown:
+        raise ValueError(f'{unknown[0]}: no such family; there are: {", ".join(FAMILIES)}')
     out, total = Path(out), patients * frames
-    if claim(out, MARKER, _settings(seed, frames, size), overwrite):
+    if claim(out, MARKER, _settings(seed, frames, size, families), overwrite):
         # A record left by other settings must not pass for a finished one if we stop early.
         missing = {p: tuple(range(1, frames + 1)) for p in range(1, patients + 1)}
         for patient in missing:
@@ -120,7 +129,7 @@ def generate(out: str | Path, patients: int = 61, frames: int = 10, seed: int = 
     done = total - made
     if progress:
         progress(done, total)
-    make = partial(_make_patient, out, seed, frames, size)
+    make = partial(_make_patient, out, seed, frames, size, tuple(families))
     # One frame a job on one process shows progress often; a patient a job keeps its textures.
     if workers == 1:
         for patient, todo in missing.items():

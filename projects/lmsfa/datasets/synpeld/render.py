@@ -14,6 +14,7 @@ import numpy as np
 
 from . import artefacts
 from .anatomy import transform
+from .families import FAMILIES
 from .masks import polygons
 from .noise import value_noise
 from .plan import FramePlan, plan_patient
@@ -42,10 +43,15 @@ class Instance:
     polygons: list[np.ndarray]
 
 
+def _style(seed: int, patient: int, family: str | None) -> PatientStyle:
+    style = patient_style(seed, patient)
+    return FAMILIES[family].style(style) if family else style
+
+
 @lru_cache(maxsize=2)
-def _patient(seed: int, patient: int, frames: int):
+def _patient(seed: int, patient: int, frames: int, family: str | None):
     """Plans, style and textures of a patient, kept for its next frame."""
-    return (plan_patient(seed, patient, frames), patient_style(seed, patient),
+    return (plan_patient(seed, patient, frames), _style(seed, patient, family),
             patient_textures(seed, patient))
 
 
@@ -191,7 +197,8 @@ def _instances(scene: Scene, field: Field) -> list[Instance]:
 
 
 def render_frame(seed: int, patient: int, frame: int, size: tuple[int, int] = (1080, 720),
-                 frames: int = 10) -> tuple[np.ndarray, list[Instance]]:
+                 frames: int = 10, family: str | None = None
+                 ) -> tuple[np.ndarray, list[Instance]]:
     """Draw one frame.
 
     The result depends on the arguments alone, not on which frames were drawn before.
@@ -202,6 +209,7 @@ def render_frame(seed: int, patient: int, frame: int, size: tuple[int, int] = (1
         frame: Frame number, 1 to ``frames``.
         size: (width, height) of the image in pixels, both at least 96.
         frames: Frames of each patient; the plan of a frame depends on it.
+        family: Of :data:`.families.FAMILIES`; None for the plain optics and anatomy.
 
     Returns:
         image: uint8 (height, width, 3), BGR.
@@ -216,10 +224,10 @@ def render_frame(seed: int, patient: int, frame: int, size: tuple[int, int] = (1
         raise ValueError(f'size {size[0]}x{size[1]} is too small; use at least 96x96')
     # Patients are drawn in parallel by processes; threads inside would only compete with them.
     cv2.setNumThreads(1)
-    plans, style, textures = _patient(seed, patient, frames)
+    plans, style, textures = _patient(seed, patient, frames, family)
     plan: FramePlan = plans[frame - 1]
     field = image_field(size, style)
-    scene = draw_scene(seed, plan, style, size)
+    scene = draw_scene(seed, plan, style, size, family)
     raster, corner, side = _raster(field)
     lamp = _lamp(raster.size[0], style)
     rng = stream(seed, patient, frame, 'picture')
@@ -241,6 +249,6 @@ def render_frame(seed: int, patient: int, frame: int, size: tuple[int, int] = (1
     return image, _instances(scene, field)
 
 
-def jpeg_quality(seed: int, patient: int) -> int:
+def jpeg_quality(seed: int, patient: int, family: str | None = None) -> int:
     """JPEG quality of a patient's images, 0 to 100."""
-    return patient_style(seed, patient).quality
+    return _style(seed, patient, family).quality

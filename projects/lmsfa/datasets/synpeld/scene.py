@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .anatomy import Structure, View, draw_view, patient_anatomy, patient_decoys, transform
+from .families import FAMILIES
 from .instruments import Instrument, draw_instrument
 from .plan import FramePlan
 from .seeding import stream
@@ -123,7 +124,8 @@ def _clots(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     return tuple(out)
 
 
-def draw_scene(seed: int, plan: FramePlan, style: PatientStyle, size: tuple[int, int]) -> Scene:
+def draw_scene(seed: int, plan: FramePlan, style: PatientStyle, size: tuple[int, int],
+               family: str | None = None) -> Scene:
     """Draw a frame's scene; every planned structure is visible wherever a view allows it.
 
     Args:
@@ -131,10 +133,11 @@ def draw_scene(seed: int, plan: FramePlan, style: PatientStyle, size: tuple[int,
         plan: What the frame has to show.
         style: The patient's style.
         size: (width, height) of the image.
+        family: Of :data:`.families.FAMILIES`; None for the plain anatomy.
     """
-    structures = tuple(
-        item for item in patient_anatomy(seed, plan.patient) if item.slot < plan.counts[item.label]
-    )
+    anatomy = patient_anatomy(seed, plan.patient)
+    anatomy = FAMILIES[family].anatomy(anatomy) if family else anatomy
+    structures = tuple(item for item in anatomy if item.slot < plan.counts[item.label])
     choice = stream(seed, plan.patient, plan.frame, 'decoys')
     decoys = tuple(item for item in patient_decoys(seed, plan.patient) if choice.random() < 0.6)
     # The scouting raster does not depend on the size, so that every size has the same content.
