@@ -31,6 +31,32 @@ def plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
                     colalign=['left', *['right'] * (len(header) - 1)])
 
 
+def parse(text: str) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows of every Markdown table in a text, as :func:`markdown` writes them."""
+    found: list[tuple[list[str], list[list[str]]]] = []
+    before: list[str] | None = None
+    for line in text.splitlines():
+        if not line.startswith('|'):
+            before = None
+            continue
+        cells = [cell.strip().replace('\\|', '|')
+                 for cell in re.split(r'(?<!\\)\|', line.strip()[1:-1])]
+        if all(re.fullmatch(r':?-+:?', cell) for cell in cells) and before is not None:
+            found.append((before, []))
+        elif before is not None and found:
+            found[-1][1].append(cells)
+        if before is None:
+            before = cells
+    return found
+
+
+def content(document: Path, name: str) -> str:
+    """What stands between a table's marks; see :func:`require_place`."""
+    require_place(document, name)
+    return _place(name).search(document.read_text(encoding='utf-8'))[0].split('\n', 1)[1].rsplit(
+        '<!-- end of table -->', 1)[0]
+
+
 def _place(name: str) -> re.Pattern:
     return re.compile(rf'(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)', re.S)
 

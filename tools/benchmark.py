@@ -255,6 +255,8 @@ def train(args: argparse.Namespace, models: Sequence[Entry]) -> int:
             if pooled:
                 text = fold_table(pooled)
                 write_text(args.out / 'folds.md', text + '\n')
+                if args.docs:
+                    fill(args.docs, args.table, text)
                 print(text)
     failed = [r for r in results if r['status'] == 'failed']
     waiting = [r for r in results if r['status'] in ('interrupted', 'waiting')]
@@ -337,6 +339,7 @@ def main(argv=None) -> int:
         if code != 130:
             # The report of what is finished, without measuring anything.
             args.ignore_errors = True
+            args.docs = None if args.folds else args.docs  # the folds' table is there
             measure(args, models, missing, [])
         return code
     except UserError as error:

@@ -52,6 +52,35 @@ def power_curves(sd: float, differences: Sequence[float], level: float, most: in
     return _svg(figure)
 
 
+def batch_curves(found: dict[str, dict[str, dict]], figure_name: str) -> str:
+    """Accuracy against batch size, a line per model, bars of one SD over seeds.
+
+    Accumulated steps stand at the images of a pass, as hollow marks.
+
+    Args:
+        found (dict): By model and batch (``4``, ``1x8``): ``mean`` and ``spread``, in percent.
+        figure_name (str): For the axis.
+    """
+    figure = Figure(figsize=(7, 4), layout='constrained')
+    axes = figure.subplots()
+    for (model, row), colour in zip(found.items(), itertools.cycle(COLOURS)):
+        plain = sorted((int(batch), cell) for batch, cell in row.items() if 'x' not in batch)
+        added = sorted((int(batch.split('x')[0]), cell) for batch, cell in row.items()
+                       if 'x' in batch)
+        for points, style, name in ((plain, dict(marker='o'), model),
+                                    (added, dict(marker='o', mfc='none', ls=''), None)):
+            if points:
+                axes.errorbar([batch for batch, _ in points], [c['mean'] for _, c in points],
+                              [c['spread'] or 0 for _, c in points], color=colour, capsize=2,
+                              label=name, **style)
+    axes.set_xscale('log', base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+    axes.set(xlabel='images per pass', ylabel=f'{figure_name}, %',
+             title='Hollow: gradients accumulated to a larger step')
+    axes.legend(fontsize=8)
+    return _svg(figure)
+
+
 def _label(row: dict[str, Any]) -> str:
     title = row['title']
     return title.split('_1xb8')[0] if len(title) > 24 else title

@@ -1,4 +1,6 @@
-"""Trainings at several batch sizes: names, learning rates, accumulated steps."""
+"""Trainings at several batch sizes: names, learning rates, accumulated steps, the table."""
+import json
+
 import pytest
 from tool_runs import load_tool, write_tiny_config
 
@@ -49,3 +51,24 @@ def test_models_of_the_study():
         counts[row.name] = (kinds.count('BatchNorm2d') > 0, kinds.count('GroupNorm') > 0)
     assert list(counts.values()) == [(True, False), (False, True), (True, True), (False, True),
                                      (True, True)]
+
+
+def test_table_of_batch_sizes(tmp_path, capsys, error_of):
+    name, path = 'tools/analysis_tools/batch_study.py', tmp_path / 'results.json'
+    runs = [dict(status='finished', config=f'x/{stem}_1xb8-300e_peld.py', fold=None, seed=seed,
+                 variant=variant, metrics={'coco/segm_mAP': value},
+                 intervals={'segm': {'mAP': [value - 0.1, value + 0.1]}})
+            for stem, variant, seed, value in (
+                ('lmsfa-n_base', 'batch8', 0, 0.4), ('lmsfa-n_base', 'batch8', 1, 0.42),
+                ('lmsfa-n_base', 'batch1', 0, 0.2), ('lmsfa-n_base', 'batch1x8', 0, 0.3),
+                ('lmsfa-n_base-gn', 'batch1', 0, 0.35))]
+    path.write_text(json.dumps({'runs': runs}))
+    assert load_tool(name).main([str(path), '--plot', str(tmp_path / 'p.svg')]) == 0
+    out = capsys.readouterr().out
+    assert '| model | batch 1 | batch 8 | batch 1x8 |' in out
+    assert ('| row 1, BatchNorm | 20.0 (10.0 to 30.0) | 41.0 ± 1.4 (31.0 to 51.0) | '
+            '30.0 (20.0 to 40.0) |') in out
+    assert '| row 1, GroupNorm | 35.0 (25.0 to 45.0) | - | - |' in out
+    assert 'row 1, GroupNorm' in (tmp_path / 'p.svg').read_text()
+    path.write_text(json.dumps({'runs': []}))
+    assert 'no finished training at a batch size' in error_of(name, path)
