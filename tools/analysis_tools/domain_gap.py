@@ -25,7 +25,7 @@ from medseg.cli import reports_user_errors
 from medseg.data.coco_file import image_folder
 from medseg.engine import compat
 from medseg.errors import UserError
-from medseg.io import write_json
+from medseg.io import read_json, write_json
 from medseg.metrics.bootstrap import RESAMPLES
 from medseg.tables import fill
 
@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     compat.setup()
     device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
     own, others = trained_runs(args.results), {}
+    if any('folds' in run for run in read_json(args.results).get('pooled', [])):
+        raise UserError(f'{args.results}: holds folds, which are several models each; give '
+                        'trainings without --folds')
     if not own:
         raise UserError(f'{args.results}: no training is finished; call tools/benchmark.py again')
     for text in args.sets:

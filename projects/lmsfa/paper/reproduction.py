@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from medseg.benchmark.complexity import count
 from medseg.cli import load_config
@@ -99,15 +100,16 @@ def step_rate(device: str, size: int, batch: int = 2) -> float:
         layers += [torch.nn.SiLU(), torch.nn.Conv2d(64, 64, 3, 1, 1)]
     model = torch.nn.Sequential(*layers).to(device)
     image = torch.rand(batch, 3, size, size, device=device)
-    per_image = count(model, size, size).flops / 1e9
-    seconds = []
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    forward, seconds = counter.get_total_flops() / 1e9, []
     for _ in range(4):
         start = time.perf_counter()
         model(image).square().mean().backward()
         if device.startswith('cuda'):
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return _PASSES * batch * per_image / min(seconds)
+    return _PASSES * forward / min(seconds)
 
 
 def estimate(gflops: Mapping[str, float], images: int, epochs: int, seeds: int, rate: float,

@@ -1,7 +1,8 @@
 """Families of optics and of anatomies that the plain set does not hold, to test generalisation.
 
 A family changes what was drawn for a patient, so that a patient of a family differs from the plain
-one of the same number and seed in this alone: same plan, same views, same artefacts.
+one of the same number and seed in this alone: same plan, same artefacts, and the same views, unless
+one would now hide a structure that is planned; then the next view is drawn, as in the plain set.
 """
 
 from __future__ import annotations
