@@ -1,8 +1,10 @@
 # Everything runs from .venv, which the first call makes and later calls reuse.
 #   make demo PYTHON=/path/to/python3.11     another interpreter
 #   make demo TORCH_INDEX=URL                another PyTorch build (see the README's GPU table)
+#   make test WORKERS=4                      more processes; a file of tests stays in one of them
 VENV ?= .venv
 PY := $(VENV)/bin/python
+WORKERS ?= 2
 export VENV PYTHON TORCH_INDEX FORCE_CUDA
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ demo: install  ## make synthetic data, train LMSF-A-n at reduced size, evaluate,
 	$(PY) tools/demo.py
 
 test: install browser  ## run the tests (ARGS='-k name' for some)
-	$(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 browser:
 	@bash tools/install_browser.sh
