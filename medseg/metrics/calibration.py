@@ -3,9 +3,9 @@
 Definition. A detection is right when it matches a truth of its class at IoU 0.5, by COCO's rule.
 The scores from 0 to 1 fall into bins of equal width (the first holds 0, each its upper end). In a
 bin with n detections let *confidence* be their mean score and *accuracy* the share that is right.
-The expected calibration error (ECE; Naeini et al., AAAI 2015) is the mean of |accuracy - confidence|
-over the bins, weighted by n. Truths that no detection finds do not enter: calibration says what a
-score is worth, not what is missed.
+The expected calibration error (ECE; Naeini et al., AAAI 2015) is the mean of
+|accuracy - confidence| over the bins, weighted by n. Truths that no detection finds do not enter:
+calibration says what a score is worth, not what is missed.
 
 A file for AP holds hundreds of detections of almost no score, nearly all wrong and rightly so; they
 make any ECE small. So the error is also given from a higher score on.
