@@ -21,7 +21,7 @@ from medseg.metrics.power import POWER, t_power
 COLOURS = ('#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#bbbbbb', '#222222')
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The figure as an SVG element; text stays text, and the same figure gives the same bytes."""
     out = io.StringIO()
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'benchmark'}):
@@ -147,7 +147,7 @@ def efficiency(report: dict[str, Any]) -> str | None:
                                   strict=True):
         _bars(axes, rows, lambda row, k=key: row['own'].get(k), key, title)
     figure.suptitle('Size, operations and speed (outlined: the paper)', fontsize=10)
-    return _svg(figure)
+    return svg(figure)
 
 
 def trade_off(report: dict[str, Any]) -> str | None:
@@ -175,7 +175,7 @@ def trade_off(report: dict[str, Any]) -> str | None:
     axes.tick_params(axis='x', which='both', labelsize=7)
     axes.set(xlabel='GFLOPs (2 × MACs, one size for all)', ylabel='FPS, batch 1')
     axes.grid(alpha=0.3)
-    return _svg(figure)
+    return svg(figure)
 
 
 def accuracy(report: dict[str, Any]) -> str | None:
@@ -195,7 +195,7 @@ def accuracy(report: dict[str, Any]) -> str | None:
     printed = any(key in row['paper'] for row in rows for key, _ in panels)
     figure.suptitle(f'Accuracy ({"outlined: the paper; " if printed else ""}lines: 95 % '
                     'intervals)', fontsize=10)
-    return _svg(figure)
+    return svg(figure)
 
 
 def per_class(report: dict[str, Any]) -> str | None:
@@ -208,7 +208,7 @@ def per_class(report: dict[str, Any]) -> str | None:
     for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
         _bars(axes, rows, lambda row, n=name: row['accuracy']['per_class'].get(n), None,
               f'{name.replace("_", " ")}: mask AP, %')
-    return _svg(figure)
+    return svg(figure)
 
 
 def curves(report: dict[str, Any]) -> str | None:
@@ -230,7 +230,7 @@ def curves(report: dict[str, Any]) -> str | None:
         axes.set(xlabel='epoch', title=title)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=6)
-    return _svg(figure)
+    return svg(figure)
 
 
 def precision_recall(report: dict[str, Any]) -> str | None:
@@ -251,7 +251,7 @@ def precision_recall(report: dict[str, Any]) -> str | None:
         axes.set(xlabel='recall', ylabel='precision', title=name, xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
     axes.legend(fontsize=6)
-    return _svg(figure)
+    return svg(figure)
 
 
 PLOTS: dict[str, Callable[[dict[str, Any]], str | None]] = {

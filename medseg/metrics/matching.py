@@ -72,6 +72,18 @@ class ClassMatches:
             return np.full(len(self.hits), -1.0)
         return self.precision_at(weights=weights).mean(axis=1)
 
+    def of_images(self, chosen: np.ndarray) -> ClassMatches:
+        """The same of some images; their indices stay.
+
+        Args:
+            chosen (np.ndarray): Which images, bool, (images,).
+        """
+        if chosen.all():
+            return self
+        kept = chosen[self.images]
+        return ClassMatches(self.images[kept], self.scores[kept], self.hits[:, kept],
+                            self.counted[:, kept], self.targets * chosen)
+
     def curve(self, threshold: int = 0, points: int = 51) -> list[float] | None:
         """Precision at ``points`` recalls evenly spaced over [0, 1]; None without ground truth."""
         if not self.targets.any():
