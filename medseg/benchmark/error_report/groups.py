@@ -62,7 +62,7 @@ def choose(names: Sequence[str], patients: Sequence[str] | None, brightness: np.
         yield Group('size', f'{part}, {text}', part, None, whole)
     yield Group('border', "at the image's edge", 'border', None, whole)
     yield Group('border', 'inside', 'inside', None, whole)
-    for label, name in enumerate(names):
+    for label, name in enumerate(names if len(names) > 1 else ()):
         yield Group('class', name, WHOLE, label, whole)
     for name in sorted(set(patients or ())):
         yield Group('patient', name, WHOLE, None, np.array(patients) == name)

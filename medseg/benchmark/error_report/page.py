@@ -241,7 +241,7 @@ costs post-processing (a mask has to be drawn), so speed belongs to a threshold.
 <td>{{ row.most }}</td><td>{{ row.precision | share }}</td><td>{{ row.recall | share }}</td></tr>
 {% endfor %}</tbody></table></div>
 <p class="note">{% if d.lowest_score is none %}The file holds no detection.
-{% else %}The lowest score in the file is {{ '%.3g' | format(d.lowest_score) }}.{% endif %}
+{% else %}The lowest score in the file is {{ '%.3g' | format(d.lowest_score) }}.{% endif +%}
 A threshold that is chosen on the set it is judged on looks slightly better than it is: choose it on
 validation images.</p>
 {% if speed %}<ul>{% for line in speed %}<li>{{ line }}</li>{% endfor %}</ul>
