@@ -131,7 +131,7 @@ def growth(curves: dict[str, tuple[list[float], list[float], str]], unit: str) -
         axes.set_ylabel(unit, fontsize=8)
         axes.legend(fontsize=7)
         axes.tick_params(labelsize=7)
-    return _svg(figure)
+    return svg(figure)
 
 
 def efficiency(report: dict[str, Any]) -> str | None:

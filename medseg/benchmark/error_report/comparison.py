@@ -154,4 +154,4 @@ def page(models: Sequence[Found], shots: Sequence[Mapping]) -> str:
         documents=documents, first=documents[0], table=table, figures=FIGURES, points=points,
         groups=list(zip(*(d['groups'] for d in documents), strict=True)), shots=shots,
         group_kinds=GROUP_KINDS, style=STYLE_HERE,
-        gains=plots.gains(documents, [documents[0]['kind']], CAUSES))
+        gains=plots.gains(documents, [rows[0]['kind']], CAUSES))
