@@ -49,7 +49,7 @@ def power_curves(sd: float, differences: Sequence[float], level: float, most: in
     axes.set(xlabel='patients', ylabel='power', ylim=(0, 1.02), xlim=(0, most),
              title=f'Standard deviation over patients {sd:.1f} points, level {level:g}')
     axes.legend(fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def batch_curves(found: dict[str, dict[str, dict]], figure_name: str) -> str:
@@ -78,7 +78,7 @@ def batch_curves(found: dict[str, dict[str, dict]], figure_name: str) -> str:
     axes.set(xlabel='images per pass', ylabel=f'{figure_name}, %',
              title='Hollow: gradients accumulated to a larger step')
     axes.legend(fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _label(row: dict[str, Any]) -> str:
