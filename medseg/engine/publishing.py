@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,21 @@ def figures_table(figures: Mapping[str, float]) -> str:
     return markdown(['figure', 'value'], rows)
 
 
+def test_command(config: str, name: str, options: Mapping[str, Any]) -> str:
+    """The command that prints a card's figures, as a reader would type it.
+
+    Args:
+        config (str): The config's path from the repository's root.
+        name (str): Of the published file.
+        options (Mapping[str, Any]): ``--cfg-options`` of the test.
+    """
+    words = [f'python tools/test.py {config} weights/{name}']
+    if options:
+        words.append('--cfg-options')
+        words += [shlex.quote(f'{key}={value}'.replace(' ', '')) for key, value in options.items()]
+    return ' '.join(words)
+
+
 def card(weights: Path, about: Mapping[str, str]) -> str:
     """The model card of ``NAME.pth``, with the figures of ``NAME.json`` beside it.
 
@@ -172,5 +188,5 @@ def card(weights: Path, about: Mapping[str, str]) -> str:
         f'On {tested["images"]} images with {tested["instances"]} annotated objects '
         f'(`{tested["ann_file"]}`), tested {report["date"]} with this file; all figures are in '
         f'[{weights.stem}.json]({weights.stem}.json). This prints them:', '',
-        '```bash', f'python tools/test.py {config} weights/{weights.name}', '```', '',
+        '```bash', test_command(config, weights.name, report['options']), '```', '',
         '## Intended use', '', INTENDED_USE, ''])

@@ -74,6 +74,11 @@ def test_the_test_tool_prints_the_cards_figures(weights, options, tmp_path, monk
     assert figures_table(printed) in card
     row = re.search(r'\| masks \| ([\d.]+) \|', card)
     assert row[1] == f'{100 * printed["coco/segm_mAP"]:.1f}'
+    command = re.search(r'```bash\n(.+)\n```', card)[1]
+    assert command.startswith(f'python tools/test.py {CONFIG} weights/tiny.pth --cfg-options ')
+    assert "'test_dataloader.dataset.pipeline.1.scale=(96,96)'" in command
+    assert 'test_evaluator.ann_file=PATH' in command  # no place on the machine where it was made
+    assert str(weights.parent.parent) not in card and re.search(r'\| trained \| 20\d\d-', card)
     for text in ('four drawn images', 'Not a\nmedical device', 'Apache-2.0', 'adipose tissue',
                  '| seed | ', 'averaged', f'[lmsfa-n_1xb8-300e_peld.py](../{CONFIG})'):
         assert text in card

@@ -54,6 +54,12 @@ def tested_on(config: Config) -> dict:
                 images=len(content['images']), instances=len(content['annotations']))
 
 
+def day_of(checkpoint: dict) -> str:
+    """The day on which a checkpoint was written, such as 2026-11-25."""
+    time = str((checkpoint.get('meta') or {}).get('time', ''))
+    return f'{time[:4]}-{time[4:6]}-{time[6:8]}' if time[:8].isdigit() else 'unknown'
+
+
 def inside_project(config: Path) -> str:
     """A config's path from the repository's root.
 
@@ -89,9 +95,11 @@ def main(argv=None) -> int:
                if key not in ('time', 'data_time')}
     today = datetime.date.today().isoformat()
     write_json(draft.with_suffix('.json'), dict(
-        date=today, tested_on=tested_on(config), figures=figures), indent=1)
+        date=today, tested_on=tested_on(config), figures=figures,
+        options={key: 'PATH' if str(value).startswith('/') else str(value)
+                 for key, value in args.cfg_options.items()}), indent=1)
     averaged = 'ema_state_dict' in checkpoint if isinstance(checkpoint, dict) else False
-    day = args.trained or str((checkpoint.get('meta') or {}).get('time', 'unknown'))[:8]
+    day = args.trained or day_of(checkpoint)
     write_text(draft.with_suffix('.md'), card(draft, {
         'weights': 'averaged over the last steps (`EMAHook`)' if averaged else 'of the last step',
         'data': args.data, 'command': f'`{args.command}`', 'trained': day, 'published': today,
