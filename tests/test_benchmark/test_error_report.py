@@ -288,6 +288,9 @@ def test_latency_of_exported_files(tmp_path):
     path.write_text(json.dumps(dict(results=dict(openvino=[dict(model='a', median_ms=7.5)]))))
     assert read_speed(path, 'a')['rows'] == [dict(
         what='openvino', total=None, preprocessing=None, postprocessing=None, network=7.5)]
+    path.write_text('{"rows": [{"name": "a", "latency": null}]}')
+    with pytest.raises(UserError, match='no model was timed'):
+        read_speed(path, 'a')
     path.write_text('[]')
     with pytest.raises(UserError, match='is neither'):
         read_speed(path, 'a')

@@ -122,15 +122,16 @@ smaller, the less the model errs in this way.</p>
 <td>{{ point.recall | share }}</td></tr>{% endfor %}</tbody></table></div>
 
 <h2>Images that tell them apart</h2>
-<p>The {{ shots | length }} images whose panoptic quality differs most between {{ first.label }} and
-{{ documents[-1].label }}. Truth on the left, prediction at the right, each from its own score
-on.</p>
+{% if shots %}<p>The {{ shots | length }} images whose panoptic quality differs most between
+{{ first.label }} and {{ documents[-1].label }}. Truth on the left, prediction at the right,
+each from its own score on.</p>{% endif %}
 {% for shot in shots %}<h3>{{ shot.name }}</h3><div class="shots">
 {% for picture in shot.pictures %}<figure>
 <img alt="Truth and prediction" src="data:image/jpeg;base64,{{ picture.jpeg }}">
 <figcaption>{{ picture.label }}: {{ picture.quality | share }} %</figcaption></figure>
 {% endfor %}</div>{% endfor %}
-{% if not shots %}<p>None: they find and miss the same.</p>{% endif %}
+{% if not shots %}<p>None: from their own scores on, {{ first.label }} and
+{{ documents[-1].label }} find, miss and make up the same.</p>{% endif %}
 </body></html>
 """)
 

@@ -56,6 +56,9 @@ def _pick(path: Path, label: str, rows: list[tuple[set, dict]]) -> dict:
     found = [row for names, row in rows if label in names]
     if len(found) == 1 or (not found and len(rows) == 1):
         return found[0] if found else rows[0][1]
+    if not rows:
+        raise UserError(f'{path}: no model was timed; run tools/benchmark.py without --only, or '
+                        'with --only latency')
     names = sorted({str(name) for own, _ in rows for name in own if name})
     raise UserError(f'{path}: holds no single latency of {label!r}; there are: '
-                    f'{", ".join(names) or "none"}. Name the model so: LABEL=PREDICTIONS')
+                    f'{"; ".join(names)}. Name the model so: LABEL=PREDICTIONS')
