@@ -13,7 +13,8 @@ from medseg.errors import UserError
 from medseg.io import read_json
 from medseg.metrics.bootstrap import RESAMPLES, interval
 from medseg.metrics.instance_matches import read_truth
-from medseg.metrics.semantic_scores import FIGURES
+from medseg.metrics.permutation import PERMUTATIONS, exchange_p, holm
+from medseg.metrics.semantic_scores import FIGURES, mean_over_classes, weighted_means
 from medseg.metrics.semantic_table import SemanticTable, best_threshold, score_areas
 from medseg.tables import markdown
 
@@ -90,7 +91,8 @@ def area_intervals(ann_file: str | Path, predictions: str | Path, score_thr: flo
 
 def compare_areas(models: Sequence[AreaPredictions], ann_file: Path, val_ann: Path | None = None,
                   reference: str | None = None, tolerance: float = 3, resamples: int = RESAMPLES,
-                  report: Callable[[str], None] = lambda text: None) -> dict:
+                  report: Callable[[str], None] = lambda text: None,
+                  tested: Sequence[str] = (), permutations: int = PERMUTATIONS) -> dict:
     """Figures of every model with intervals, and their differences from one of them.
 
     Args:
@@ -101,11 +103,16 @@ def compare_areas(models: Sequence[AreaPredictions], ann_file: Path, val_ann: Pa
         tolerance (float): Of NSD, in pixels.
         resamples (int): Bootstrap draws, of patients where the ground truth tells them.
         report (Callable): Gets a line when a model is done.
+        tested (Sequence[str]): Figures whose differences are tested by exchanging the models
+            patient by patient (:func:`.exchange_p`), with Holm's correction over all of them.
+        permutations (int): See :func:`.exchange_p`.
 
     Returns:
-        dict: ``unit``, ``resamples``, ``tolerance_px``, ``classes``, ``reference`` and ``rows``,
+        dict: ``unit``, ``groups`` (how many there are), ``resamples``, ``tolerance_px``,
+        ``classes``, ``reference``, ``tested``, ``permutations`` and ``rows``,
         each with ``label``, ``score_thr``, ``figures``, ``per_patient`` and ``intervals`` by
-        figure, ``dice`` by class, ``differences`` and ``difference_intervals``.
+        figure, ``dice`` by class, ``differences``, ``difference_intervals`` and, by
+        tested figure, ``p`` and ``p_holm``.
 
     Raises:
         UserError: Files are missing, or there is no such reference.
@@ -115,13 +122,13 @@ def compare_areas(models: Sequence[AreaPredictions], ann_file: Path, val_ann: Pa
         raise UserError(f'no model {reference!r} to compare with; there are: {", ".join(labels)}')
     coco = read_truth(ann_file, need_masks=True)
     groups, unit = patient_groups([coco.imgs[i] for i in coco.getImgIds()])
-    rows, sampled, classes = [], {}, ()
+    rows, sampled, classes, values = [], {}, (), {}
     for model in models:
         threshold = chosen_threshold(model, val_ann)
         table = _table(coco, _file(model.prefix, model.label)[0], threshold, tolerance)
         classes = table.classes
         drawn = {name: table.draws(name, groups, resamples) for name in FIGURES}
-        sampled[model.label] = drawn
+        sampled[model.label], values[model.label] = drawn, table.values
         rows.append(dict(
             label=model.label, score_thr=threshold,
             figures={name: table.mean(name) for name in FIGURES},
@@ -136,8 +143,31 @@ def compare_areas(models: Sequence[AreaPredictions], ann_file: Path, val_ann: Pa
             row['differences'] = {name: row['figures'][name] - base[name] for name in FIGURES}
             row['difference_intervals'] = {
                 name: interval(own[name] - sampled[reference][name]) for name in FIGURES}
-    return dict(unit=unit, resamples=resamples, tolerance_px=tolerance, classes=list(classes),
-                reference=reference, rows=rows)
+    if reference is not None and tested:
+        others = [row for row in rows if row['label'] != reference]
+        for row in others:
+            row['p'] = {name: exchange_p(
+                _exchanged(values[reference][name], values[row['label']][name], groups),
+                int(groups.max(initial=-1)) + 1, permutations) for name in tested}
+        corrected = iter(holm([value for row in others for value in row['p'].values()]))
+        for row in others:
+            row['p_holm'] = {name: next(corrected) for name in tested}
+    return dict(unit=unit, groups=int(groups.max(initial=-1)) + 1, resamples=resamples,
+                tolerance_px=tolerance, classes=list(classes), reference=reference,
+                tested=list(tested), permutations=permutations, rows=rows)
+
+
+def _exchanged(first: np.ndarray, second: np.ndarray, groups: np.ndarray
+               ) -> Callable[[np.ndarray], float]:
+    """From the patients that change places to the second's mean less the first's."""
+    def mean(values: np.ndarray) -> float:
+        return float(mean_over_classes(weighted_means(values, np.ones(len(values)))))
+
+    def difference(swapped: np.ndarray) -> float:
+        turned = swapped[groups][:, None]
+        return mean(np.where(turned, first, second)) - mean(np.where(turned, second, first))
+
+    return difference
 
 
 def _cell(name: str, value: float, ends: tuple[float, float] | None, sign: str = '') -> str:
@@ -170,9 +200,21 @@ def area_tables(comparison: dict) -> str:
             [row['label'], *(_cell(name, row['differences'][name],
                                    row['difference_intervals'][name], '+') for name in FIGURES)]
             for row in rows if row['label'] != reference]))
+        if comparison['tested']:
+            parts.append(_test_table(comparison))
     parts.append(
         f'Percent, HD95 in pixels; means over images, then classes; in brackets 95 % intervals by '
         f'bootstrap over the {comparison["unit"]}s of the test set ({comparison["resamples"]} '
         f'draws, the same for all models). NSD at {comparison["tolerance_px"]:g} px. "Score from": '
         'unions of instances, the threshold chosen on the validation images.')
     return '\n\n'.join(parts)
+
+
+def _test_table(comparison: dict) -> str:
+    others = [row for row in comparison['rows'] if row['label'] != comparison['reference']]
+    count = len(others) * len(comparison['tested'])
+    return markdown(
+        [f'p, two-sided: {comparison["reference"]} and', 'figure', 'p', f'p, Holm ({count} tests)',
+         f'{comparison["unit"]}s'],
+        [[row['label'], HEADINGS[name], f'{row["p"][name]:.4f}', f'{row["p_holm"][name]:.4f}',
+          str(comparison['groups'])] for row in others for name in comparison['tested']], words=2)

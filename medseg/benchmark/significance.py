@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -87,7 +88,7 @@ def significance(models: Sequence[Predictions], reference: str,
 
     Raises:
         UserError: There is nothing to compare with, a figure is unknown, files are missing, or
-            the numbers of seeds differ.
+            the numbers of seeds differ and neither is 1.
     """
     families: dict[str, list[Predictions]] = {}
     for model in models:
@@ -99,9 +100,9 @@ def significance(models: Sequence[Predictions], reference: str,
         if heading not in HEADINGS:
             raise UserError(f'--test {heading}: no such figure; there are: {", ".join(HEADINGS)}')
     for name, members in families.items():
-        if len(members) != len(families[reference]):
+        if len({len(members), len(families[reference])} - {1}) > 1:
             raise UserError(f'{name} has {len(members)} seeds, {reference} '
-                            f'{len(families[reference])}; give all models the same number')
+                            f'{len(families[reference])}; give all models the same number, or one')
     truth = read_truth(models[0].ann_file, need_masks=True)
     chosen = [item for item in FIGURES if item[0] in figures]
 
@@ -124,8 +125,10 @@ def significance(models: Sequence[Predictions], reference: str,
         for number, (name, members) in enumerate(families.items(), start=1):
             if name == reference:
                 continue
+            count = max(len(members), len(families[reference]))
             pairs = [side_by_side(matched(a, kind, contours), matched(b, kind, contours))
-                     for a, b in zip(families[reference], members, strict=True)]
+                     for a, b in itertools.islice(zip(
+                         itertools.cycle(families[reference]), itertools.cycle(members)), count)]
             unit, groups = pairs[0].unit, int(pairs[0].groups.max(initial=-1)) + 1
             own = [drawn(model, kind, contours, figure) for model in members]
             spread = over_seeds([values for _, values in own], number) \

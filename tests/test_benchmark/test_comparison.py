@@ -127,12 +127,15 @@ def test_tool_tests(files, tmp_path, capsys):
     assert '| Best | mask mAP | 1 | +' in out and '| 0.0312 | 0.0312 |' in out
     assert 'all 64 exchanges' in out and '6 images, so p is at least 0.0312' in out
     assert json.loads((tmp_path / 'c.json').read_text())['test']['rows'][0]['label'] == 'b'
-    # a model of two seeds against one of one
-    assert tool.main([*words, '--run', f'b={files / "shifted"}']) == 2
-    assert 'b has 2 seeds, a 1' in capsys.readouterr().err
-    words += ['--run', f'a={files / "shifted"}', '--run', f'b={files / "shifted"}']
-    assert tool.main(words) == 0
+    # a model of two seeds against one of one, of two and of three
+    again = [*words, '--run', f'b={files / "shifted"}']
+    assert tool.main(again) == 0
     assert '| Best | mask mAP | 2 | +' in capsys.readouterr().out
+    again += ['--run', f'a={files / "shifted"}']
+    assert tool.main(again) == 0
+    assert '| Best | mask mAP | 2 | +' in capsys.readouterr().out
+    assert tool.main([*again, '--run', f'b={files / "shifted"}']) == 2
+    assert 'b has 3 seeds, a 2' in capsys.readouterr().err
 
 
 def test_by_type_of_image(files):

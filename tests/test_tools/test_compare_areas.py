@@ -1,6 +1,7 @@
 """tools/analysis_tools/compare_areas.py: semantic areas and unions of instances in one table."""
 import json
 
+import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 from tiny_coco import make_tiny_coco
@@ -48,6 +49,26 @@ def test_one_table(files, capsys):
     text = capsys.readouterr().out
     assert '| areas |  | 100.0 (100.0 to 100.0) |' in text
     assert '| instances | 0.35 | 100.0' in text and '| less areas | Dice |' in text
+
+
+def test_exchanging_models_patient_by_patient(files, capsys):
+    folder, ann = files
+    areas = json.loads((folder / 'areas.semantic.json').read_text())
+    half = [dict(a, segmentation=encode_masks(np.concatenate(
+        [m[:1, :64], np.zeros((1, 64, 128), bool)], 1))[0])
+        for a in areas for m in [mask_utils.decode(a['segmentation'])[None].astype(bool)]]
+    (folder / 'half.semantic.json').write_text(json.dumps(half))
+    words = ['--ann', str(ann), '--run', f'areas={folder}/areas', '--run', f'half={folder}/half',
+             '--reference', 'areas', '--resamples', '2', '--json', str(folder / 'out.json')]
+    assert load_tool(TOOL).main([*words, '--test', 'dice', 'iou']) == 0
+    out = json.loads((folder / 'out.json').read_text())
+    # worse in each of four images: 2 of 16 exchanges, two tests
+    assert out['groups'] == 4 and out['rows'][1]['differences']['dice'] < -0.2
+    assert out['rows'][1]['p'] == {'dice': 0.125, 'iou': 0.125}
+    assert out['rows'][1]['p_holm'] == {'dice': 0.25, 'iou': 0.25}
+    assert '| half | Dice | 0.1250 | 0.2500 | 4 |' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        load_tool(TOOL).main([*words[:6], '--test'])  # without --reference
 
 
 def test_wrong_input(files, error_of):

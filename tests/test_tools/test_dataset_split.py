@@ -324,3 +324,18 @@ def test_folds_that_cannot_be_made(tmp_path, capsys):
     assert split.main([str(tmp_path / 'src'), str(tmp_path / 'out'), '--folds', '2']) == 2
     assert 'too few to split by' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_folds_beside_a_split_keep_its_images(tmp_path, capsys):
+    names = [f'p{number}_1.png' for number in range(1, 9)]
+    write(tmp_path / 'src', coco(names))
+    (tmp_path / 'src/images').mkdir()
+    for name in names:
+        Image.new('RGB', (20, 20)).save(tmp_path / 'src/images' / name)
+    words = [str(tmp_path / 'src'), str(tmp_path / 'out')]
+    assert split.main(words) == 0 and (tmp_path / 'out/images/p1_1.png').is_symlink()
+    assert split.main([*words, '--folds', '2']) == 0
+    assert {name for part in folds_of(tmp_path / 'out', 'test', 2) for name in names_of(part)} \
+        == set(names)
+    assert split.main(words) == 2  # the same split again is still refused
+    assert 'exists; give another directory or pass --overwrite' in capsys.readouterr().err

@@ -20,6 +20,7 @@ from medseg.cli import reports_user_errors
 from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.metrics.bootstrap import RESAMPLES
+from medseg.metrics.semantic_scores import FIGURES
 from medseg.tables import fill
 
 
@@ -34,6 +35,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help='predictions on the validation images')
     parser.add_argument('--val-ann', type=Path, help='annotation file of the validation images')
     parser.add_argument('--reference', metavar='LABEL', help='show differences from this model')
+    parser.add_argument('--test', nargs='*', choices=FIGURES, metavar='FIGURE',
+                        help='test the differences from --reference by exchanging the models '
+                        f'patient by patient, with Holm\'s correction: {", ".join(FIGURES)} '
+                        '(default: dice; choose before looking)')
     parser.add_argument('--tolerance', type=float, default=3, help='of NSD, pixels (default: 3)')
     parser.add_argument('--resamples', type=int, default=RESAMPLES,
                         help=f'bootstrap draws (default: {RESAMPLES})')
@@ -41,6 +46,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--docs', type=Path, help='write the table into this document')
     parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
     args = parser.parse_args(argv)
+    if args.test is not None and not args.reference:
+        parser.error('--test needs --reference: the model to compare with')
     if bool(args.docs) != bool(args.table):
         parser.error('--docs and --table belong together')
     return args
@@ -67,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     comparison = compare_areas(
         [AreaPredictions(label, prefix, val.get(label)) for label, prefix in runs.items()],
         args.ann, args.val_ann, args.reference, args.tolerance, args.resamples,
-        report=lambda text: print(text, file=sys.stderr, flush=True))
+        report=lambda text: print(text, file=sys.stderr, flush=True),
+        tested=() if args.test is None else args.test or ('dice',))
     if args.json:
         write_json(args.json, comparison)
     text = area_tables(comparison)

@@ -135,7 +135,9 @@ def split(args: argparse.Namespace) -> None:
     """
     content, folder, files = load_source(args.src, args.image_dir)
     if args.images is None:
-        at_home = folder is None or folder.resolve() == (args.out / 'images').resolve()
+        target = args.out / 'images'
+        at_home = folder is None or folder.resolve() == target.resolve() or all(
+            (target / output_name(image['file_name'])).is_file() for image in content['images'])
         args.images = 'none' if at_home else 'symlink'
     if not content['images']:
         raise ConversionError(f'{args.src}: holds no images')
