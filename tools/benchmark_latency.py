@@ -29,6 +29,7 @@ from rich.progress import track
 
 from medseg.errors import UserError
 from medseg.io import write_json
+from medseg.runtime.processor import cpu_name
 from medseg.runtime.session import (
     BACKENDS,
     Input,
@@ -165,14 +166,8 @@ def measure(calls: dict[str, Callable[[], object]], rounds: int, per_turn: int,
 
 def machine(backends: Sequence[str], threads: int) -> dict:
     """What the figures were measured with."""
-    info, cpu = Path('/proc/cpuinfo'), platform.processor() or platform.machine()
-    if info.is_file():
-        names = [line.partition(':')[2].strip() for line in
-                 info.read_text(encoding='utf-8', errors='replace').splitlines()
-                 if line.startswith('model name')]
-        cpu = names[0] if names else cpu
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return dict(cpu=cpu, cores=cores, threads=threads, python=platform.python_version(),
+    return dict(cpu=cpu_name(), cores=cores, threads=threads, python=platform.python_version(),
                 load=os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0.0,
                 **{name: backend_version(name) for name in backends})
 

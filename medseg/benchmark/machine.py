@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import mmcv
@@ -12,15 +11,7 @@ import mmengine
 import numpy
 import torch
 
-
-def cpu_name() -> str:
-    """Model of the processor; the architecture where the system does not tell it."""
-    info = Path('/proc/cpuinfo')
-    if info.is_file():
-        for line in info.read_text(encoding='utf-8', errors='replace').splitlines():
-            if line.startswith('model name'):
-                return line.partition(':')[2].strip()
-    return platform.processor() or platform.machine()
+from medseg.runtime.processor import cpu_name
 
 
 def pick_device(name: str | None = None) -> torch.device:

@@ -1,7 +1,9 @@
 """Capture, inference and drawing side by side; the newest frame wins.
 
-Three threads with one place between each two. A frame that inference had no time for is replaced
-by the next one, so that latency stays bounded whatever the speed of source and network.
+Three threads with one place between each two: the source, the network, and what makes a picture
+of its outputs (masks, clean-up, tracking, drawing) while the network has the next frame. A frame
+that the network had no time for is replaced by the next one, so that latency stays bounded
+whatever the speed of source and network.
 """
 from __future__ import annotations
 
@@ -9,28 +11,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medseg.errors import UserError
-from medseg.runtime import Segmenter
+from medseg.runtime import Instances, Segmenter, SemanticSegmenter
 from medseg.runtime.cleanup import FOR_VIEWERS, CleanUp, clean
 
+from . import motion
 from .budget import Budget
 from .overlay import Overlay, Style
 from .slot import Slot
 from .sources import Source, SourceError, open_at_its_speed, open_source
 from .timing import Statistics, Times
-from .tracking import NO_SMOOTHING, Smoothing, Tracked, Tracker
+from .tracking import NO_SMOOTHING, Areas, Smoothing, Tracked, Tracker
 
 #: A live source that gives no frame, or always the same one, for that long is called frozen.
 FREEZE_S = 3.0
 #: Seconds between attempts to take up a live source that was lost: the first and the longest.
 RETRY_S = (0.5, 5.0)
 #: Longer side of masks on their way to the tracker, pixels: several times finer than networks'
-#: own, and cheaper than the picture's.
-RESULT_SIDE = 540
+#: own, cheaper than the picture's, and twice the tracker's, which halving is quick for.
+RESULT_SIDE = 2 * motion.SIDE
 
 
 @dataclass
@@ -80,7 +83,7 @@ class _Work:
     number: int
     frame: np.ndarray
     times: Times
-    found: object = None
+    finish: Callable[[], Instances] | None = None
     scale: float = 1.0
 
 
@@ -88,7 +91,7 @@ class Engine:
     """Runs a model on a source.
 
     Args:
-        segmenter (Segmenter): The model. Its lock is :attr:`lock`.
+        segmenter (Segmenter | SemanticSegmenter): The model. Its lock is :attr:`lock`.
         source (str): See :func:`.sources.open_source`.
         settings (Settings): May be changed while it runs.
         every_frame (bool): No frame is dropped and a file is not held to its speed: for files
@@ -104,7 +107,8 @@ class Engine:
         statistics (Statistics): Of its pictures.
     """
 
-    def __init__(self, segmenter: Segmenter, source: str, settings: Settings | None = None,
+    def __init__(self, segmenter: Segmenter | SemanticSegmenter, source: str,
+                 settings: Settings | None = None,
                  every_frame: bool = False, loop: bool = False,
                  report: Callable[[str, str], None] | None = None,
                  opener: Callable[[], Source] | None = None,
@@ -299,8 +303,7 @@ class Engine:
                 with self.lock:
                     self._prepare()
                     work.scale = self.segmenter.input_scale
-                    found = self.segmenter(work.frame)
-                work.found = clean(found, self.settings.clean_up)
+                    work.finish = self.segmenter.begin(work.frame)
                 work.times.found = time.perf_counter()
                 if not self._found.put_in_turn(work):
                     return
@@ -312,8 +315,9 @@ class Engine:
         settings, segmenter = self.settings, self.segmenter
         if settings.budget_ms != self.budget.budget_ms:
             self.budget = Budget(settings.budget_ms, segmenter.resizable)
-        segmenter.score_thr = settings.threshold * settings.smoothing.doubt
-        segmenter.postprocess.beyond_box = settings.clean_up.beyond_box
+        if segmenter.instances:
+            segmenter.score_thr = settings.threshold * settings.smoothing.doubt
+            segmenter.postprocess.beyond_box = settings.clean_up.beyond_box
         segmenter.result_side = RESULT_SIDE
         if segmenter.input_scale != self.budget.scale:
             segmenter.input_scale = self.budget.scale
@@ -321,11 +325,15 @@ class Engine:
     # Drawing -----------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        tracker = Tracker(len(self.segmenter.class_names), self.settings.smoothing)
+        tracker = (Tracker if self.segmenter.instances else Areas)(
+            len(self.segmenter.class_names), self.settings.smoothing)
         while (work := self._found.take()) is not None and not self._stop.is_set():
             settings, times = self.settings, work.times
             tracker.smoothing = settings.smoothing
-            found = tracker.step(work.frame, work.found, settings.threshold)
+            # Areas of several classes may lie upon each other.
+            tidy = settings.clean_up if self.segmenter.instances else \
+                replace(settings.clean_up, twice=1.0)
+            found = tracker.step(work.frame, clean(work.finish(), tidy), settings.threshold)
             image = self.overlay(work.frame, found, settings.style)
             times.drawn = time.perf_counter()
             self.statistics.add(times)

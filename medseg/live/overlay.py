@@ -60,7 +60,7 @@ class Overlay:
         # Large ones first, so that small ones on them stay visible.
         for i in sorted(visible, key=lambda i: -areas[i]):
             paint_mask(canvas, found.masks[i], self.colors[found.labels[i]], style.opacity, width,
-                       rim=2)
+                       rim=2, box=found.boxes[i])
         if style.labels:
             self._write(canvas, found, visible)
         return canvas
@@ -72,25 +72,31 @@ class Overlay:
         taken: list[tuple[int, int, int, int]] = []
         homeless = []
         for i in visible:
-            sticky = before.get(int(found.ids[i]))
+            sticky = before.get(_key(found, i))
             text = self._text(found, i)
             area = sticky and sticky.follow(found.boxes[i], text_size(text, scale), size, taken)
             if area is None:
                 homeless.append(i)
                 continue
             taken.append(area)
-            self._labels[int(found.ids[i])] = sticky
+            self._labels[_key(found, i)] = sticky
             write_label(canvas, text, *area[:2], scale)
         texts = [self._text(found, i) for i in homeless]
         for label in place_labels(texts, found.boxes[homeless], size, scale, taken):
             index = homeless[label.index]
-            self._labels[int(found.ids[index])] = _Sticky(found.boxes[index], label.rectangle)
+            self._labels[_key(found, index)] = _Sticky(found.boxes[index], label.rectangle)
             write_label(canvas, label.text, label.x, label.y, scale)
 
     def _text(self, found: Tracked, index: int) -> str:
         """Class, identity and score; the score in steps of 5 %, as digits that flicker distract."""
         score = 5 * round(20 * float(found.scores[index]))
-        return f'{self.names[found.labels[index]]} {found.ids[index]} {score}%'
+        number = f' {found.ids[index]}' if found.ids[index] else ''
+        return f'{self.names[found.labels[index]]}{number} {score}%'
+
+
+def _key(found: Tracked, index: int) -> int:
+    """By which an object is known in the next frame: its identity, else its class."""
+    return int(found.ids[index]) or -1 - int(found.labels[index])
 
 
 class _Sticky:

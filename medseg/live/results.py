@@ -8,6 +8,8 @@ import zipfile
 import cv2
 import numpy as np
 
+from medseg.runtime.labelme import labelme_record
+
 from .engine import Picture
 
 #: Vertices are left out where the outline moves by less, pixels.
@@ -20,12 +22,13 @@ def picture_record(picture: Picture) -> dict:
     Returns:
         dict: ``frame`` (number of the source's frames, from 0), ``time`` (seconds of the clock
         that all lines share), ``latency_ms`` (capture to picture), ``input_scale`` and
-        ``objects``, which are COCO results with a ``track_id``.
+        ``objects``, which are COCO results with a ``track_id`` where objects are followed.
     """
     found = picture.found
     objects = found.to_coco()
     for item, number in zip(objects, found.ids.tolist(), strict=True):
-        item['track_id'] = number
+        if number:
+            item['track_id'] = number
     return {'frame': picture.number, 'time': round(picture.times.captured, 4),
             'latency_ms': round(picture.times.latency_ms, 2), 'input_scale': picture.scale,
             'objects': objects}
@@ -33,6 +36,10 @@ def picture_record(picture: Picture) -> dict:
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
     """Outlines of a mask's parts along the outer sides of their pixels, holes filled.
+
+    The converters' outlines bridge holes, for which they need Shapely; it is not worth a package
+    more on the workstation, as what is drawn here has no holes to speak of and is corrected by
+    hand.
 
     Args:
         mask (np.ndarray): (H, W) bool.
@@ -51,24 +58,14 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     return rings
 
 
-def labelme_record(picture: Picture, names: list[str], image_name: str) -> dict:
-    """LabelMe's JSON of a picture; parts of one object share a ``group_id``."""
-    shapes, groups = [], 0
-    for label, mask in zip(picture.found.labels, picture.found.masks, strict=True):
-        rings = outlines(mask)
-        groups += len(rings) > 1
-        shapes += [{'label': names[label], 'points': ring.tolist(),
-                    'group_id': groups if len(rings) > 1 else None, 'shape_type': 'polygon',
-                    'flags': {}} for ring in rings]
-    height, width = picture.frame.shape[:2]
-    return {'version': '5.5.0', 'flags': {}, 'shapes': shapes, 'imagePath': image_name,
-            'imageData': None, 'imageHeight': height, 'imageWidth': width}
-
-
 def correction_archive(picture: Picture, names: list[str]) -> bytes:
     """A zip file with the frame as PNG and its objects for LabelMe, ready to be corrected."""
     stem = f'frame_{picture.number:06d}'
-    record = labelme_record(picture, names, f'{stem}.png')
+    found = picture.found
+    record = labelme_record(
+        f'{stem}.png', picture.frame.shape[1::-1],
+        [(names[label], rings, '') for label, mask in zip(found.labels, found.masks, strict=True)
+         if (rings := outlines(mask))])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w') as archive:
         archive.writestr(f'{stem}.png', cv2.imencode('.png', picture.frame)[1].tobytes())

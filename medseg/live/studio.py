@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 
 from medseg.errors import UserError
-from medseg.runtime import Segmenter
+from medseg.runtime import open_model
 from medseg.runtime.cleanup import FOR_VIEWERS, CleanUp
 
 from .engine import Engine, Picture, Settings, smoothing_of
@@ -37,7 +37,7 @@ class Studio:
         sources (Sequence[str]): What may be chosen beside the cameras of the machine.
         out (Path): Folder of recordings.
         settings (Settings): To begin with.
-        backend (str): See :class:`medseg.runtime.Segmenter`.
+        backend (str): See :func:`medseg.runtime.open_model`.
         threads (int, optional): Of the backend.
         loop (bool): Begin files again at their end.
         grace_s (float): See :data:`GRACE_S`.
@@ -52,7 +52,7 @@ class Studio:
         self.models, self.out, self.grace_s = list(models), out, grace_s
         self.sources = list(dict.fromkeys([*sources, *cameras()]))
         self.settings = settings or Settings()
-        self._load = lambda path: Segmenter(path, backend, threads)
+        self._load = lambda path: open_model(path, backend, threads)
         self._loop = loop
         self.model, self.source = 0, 0 if sources else None
         self.segmenter = self._load(self.models[0])
@@ -271,6 +271,7 @@ class Studio:
         return dict(
             version=self.version, models=[path.name for path in self.models], model=self.model,
             sources=self.sources, source=self.source, viewers=self._viewers,
+            instances=self.segmenter.instances,
             classes=[dict(name=name, color=list(color)) for name, color in
                      zip(self.segmenter.class_names, self.segmenter.colors, strict=True)],
             settings=dict(

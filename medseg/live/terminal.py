@@ -5,7 +5,7 @@ import argparse
 import sys
 import time
 
-from medseg.runtime import Segmenter
+from medseg.runtime import open_model
 from medseg.runtime.interruption import EXIT_CODE, stops_cleanly
 
 from .engine import Engine, Settings
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     def report(level: str, text: str) -> None:
         print(f'\r\033[K{text}' if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
-    segmenter = Segmenter(args.model, args.backend, args.threads)
+    segmenter = open_model(args.model, args.backend, args.threads)
     # Opened here first, so that what is missing is an error before anything is written.
     name = args.source[0]
     first = [open_source(name) if args.every_frame else open_at_its_speed(name)]

@@ -20,7 +20,7 @@ class Times:
     Attributes:
         captured: The source had handed it over.
         taken: Inference began.
-        found: Inference was over.
+        found: The network was done with it.
         drawn: The picture was ready to be shown.
     """
 
@@ -35,7 +35,7 @@ class Times:
         return 1e3 * (self.drawn - self.captured)
 
     def parts_ms(self) -> dict[str, float]:
-        """Milliseconds of waiting, inference and drawing (with waiting for the drawing)."""
+        """Milliseconds of waiting, the network, and making the picture with waiting for that."""
         return {'wait': 1e3 * (self.taken - self.captured),
                 'network': 1e3 * (self.found - self.taken),
                 'draw': 1e3 * (self.drawn - self.found)}

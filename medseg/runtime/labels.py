@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -109,9 +110,28 @@ def draw_labels(canvas: np.ndarray, texts: Sequence[str], boxes: np.ndarray,
 
 def write_label(canvas: np.ndarray, text: str, x: int, y: int, scale: float) -> None:
     """Write a text into a picture (H, W, 3) uint8; x, y is its rectangle's upper left corner."""
-    weight, at = _weight(scale), (x + MARGIN, y + _extent(text, scale)[1])
-    for ink, line in (((0, 0, 0), weight + 2), ((255, 255, 255), weight)):
-        cv2.putText(canvas, text, at, FONT, scale, ink, line, cv2.LINE_AA)
+    ink, through = _letters(text, scale)
+    x1, y1 = max(x, 0), max(y, 0)
+    part = canvas[y1:y + ink.shape[0], x1:x + ink.shape[1]]
+    if part.size:
+        seen = slice(y1 - y, y1 - y + part.shape[0]), slice(x1 - x, x1 - x + part.shape[1])
+        part[:] = cv2.add(cv2.multiply(part, through[seen], scale=1 / 255), ink[seen])
+
+
+@lru_cache(maxsize=256)
+def _letters(text: str, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """A text's own light and how much of the picture's comes through, (h, w, 3) uint8.
+
+    Letters with smooth edges are slow to draw, and a stream's stay the same for many frames.
+    """
+    width, height = text_size(text, scale)
+    weight, at = _weight(scale), (MARGIN, _extent(text, scale)[1])
+    black = np.zeros((height, width, 3), np.uint8)
+    white = np.full_like(black, 255)
+    for canvas in (black, white):
+        for ink, line in (((0, 0, 0), weight + 2), ((255, 255, 255), weight)):
+            cv2.putText(canvas, text, at, FONT, scale, ink, line, cv2.LINE_AA)
+    return black, cv2.subtract(white, black)
 
 
 def _weight(scale: float) -> int:

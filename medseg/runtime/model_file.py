@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from .preprocess import Geometry, Preprocessor
 from .session import ModelError, OnnxRuntimeSession, OpenVinoSession, open_session
 
 Session = OnnxRuntimeSession | OpenVinoSession
+
+
+class Postprocess(Protocol):
+    """From the outputs of a network to what was found."""
+
+    def __call__(self, outputs: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+        """All of it."""
+
+    def begin(self, outputs: Mapping[str, np.ndarray], geometry: Geometry
+              ) -> Callable[[], Instances]:
+        """What needs the outputs at once; see :meth:`.postprocess.Postprocessor.begin`."""
 
 
 def describe_session(path: Path, session: Session) -> dict:
@@ -73,8 +85,10 @@ class ModelFile:
 
     #: Kinds of export that the class reads; see :data:`medseg.runtime.metadata.OUTPUTS`.
     kinds: tuple[str, ...] = ()
+    #: Whether it finds objects, one by one; else the area of each class.
+    instances = True
     #: From the outputs and the frame's geometry to what was found.
-    postprocess: Callable[[Mapping[str, np.ndarray], Geometry], Instances]
+    postprocess: Postprocess
 
     def __init__(self, path: str | Path, backend: str = 'auto', threads: int | None = None,
                  session: Session | None = None) -> None:
@@ -128,17 +142,30 @@ class ModelFile:
             ImageError: The file cannot be read.
             ValueError: The array is no such image, or does not fit a static input.
         """
-        if isinstance(image, (str, Path)):
-            image = read_image(Path(image))
+        return self.begin(read_image(Path(image)) if isinstance(image, (str, Path)) else image)()
+
+    def begin(self, image: np.ndarray) -> Callable[[], Instances]:
+        """Run the network; returns what makes the instances of its outputs.
+
+        That may be called in another thread, while the next frame is begun here.
+
+        Args:
+            image (np.ndarray): See :meth:`__call__`, which does both and has the errors.
+        """
         blob, geometry = self.preprocess(image)
         if self.result_side is not None:
             geometry = geometry.seen_at(self.result_side)
         outputs = check_outputs(self.session.run({self._input: blob}), self.metadata,
                                 str(self.path))
-        found = self.postprocess(outputs, geometry)
-        found.image, found.class_names = image, self.class_names
-        found.colors, found.category_ids = self.colors, self.category_ids
-        return found
+        rest = self.postprocess.begin(outputs, geometry)
+
+        def finish() -> Instances:
+            found = rest()
+            found.image, found.class_names = image, self.class_names
+            found.colors, found.category_ids = self.colors, self.category_ids
+            return found
+
+        return finish
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, Instances]]:
         """(frame, instances), one after another; buffers stay while the frames' size does."""

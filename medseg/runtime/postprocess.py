@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -160,16 +160,28 @@ def connected(mask: np.ndarray, box: np.ndarray, inner: np.ndarray) -> None:
     x1, y1 = np.maximum(np.floor(box[:2]).astype(int), 0)
     x2, y2 = np.minimum(np.ceil(box[2:]).astype(int), (width, height))
     window = mask[y1:y2, x1:x2]
-    if not window.any():
+    if not window.size:
+        return
+    u1, v1 = np.maximum(np.ceil(inner[:2] - 0.5).astype(int) - (x1, y1), 0).tolist()
+    u2, v2 = np.minimum(np.ceil(inner[2:] - 0.5).astype(int) - (x1, y1),
+                        window.shape[::-1]).tolist()
+    if u1 >= u2 or v1 >= v2:
+        window[:] = False
+        return
+    around = [window[:v1], window[v2:], window[v1:v2, :u1], window[v1:v2, u2:]]
+    if not any(part.any() for part in around):
         return
     labels = cv2.connectedComponents(np.ascontiguousarray(window).view(np.uint8),
                                      connectivity=4)[1]
-    u1, v1 = np.maximum(np.ceil(inner[:2] - 0.5).astype(int) - (x1, y1), 0)
-    u2, v2 = np.ceil(inner[2:] - 0.5).astype(int) - (x1, y1)
+    # What reaches beyond the inner box crosses its rim, so its rim tells all that stays.
     stays = np.zeros(labels.max() + 1, bool)
-    stays[np.unique(labels[v1:v2, u1:u2])] = True
+    for rim in (labels[v1, u1:u2], labels[v2 - 1, u1:u2], labels[v1:v2, u1],
+                labels[v1:v2, u2 - 1]):
+        stays[rim] = True
     stays[0] = False
-    window &= stays[labels]
+    for part, numbers in zip(around, (labels[:v1], labels[v2:], labels[v1:v2, :u1],
+                                      labels[v1:v2, u2:]), strict=True):
+        part &= stays[numbers]
 
 
 def resample_masks(values: np.ndarray, boxes: np.ndarray | None, size: tuple[int, int],
@@ -243,6 +255,15 @@ class Postprocessor:
             outputs (Mapping[str, np.ndarray]): Outputs by name, as the metadata's kind has them.
             geometry (Geometry): Of the image.
         """
+        return self.begin(outputs, geometry)()
+
+    def begin(self, outputs: Mapping[str, np.ndarray], geometry: Geometry
+              ) -> Callable[[], Instances]:
+        """What needs the outputs at once; returns what makes the instances.
+
+        That may be called later and in another thread, when the outputs hold another image's
+        values and the settings are others.
+        """
         maps = {name: values[0] for name, values in outputs.items()}
         return self._raw(maps, geometry) if self.metadata['kind'] == 'raw' \
             else self._end2end(maps, geometry)
@@ -264,20 +285,20 @@ class Postprocessor:
         stride = self.metadata.get('mask_stride', MASK_STRIDE)
         return (shape[-1] * stride / geometry.padded[1], shape[-2] * stride / geometry.padded[0])
 
-    def _masks(self, values: np.ndarray, boxes: np.ndarray | None, geometry: Geometry
-               ) -> np.ndarray:
+    def _masks(self, values: np.ndarray, boxes: np.ndarray | None, geometry: Geometry,
+               beyond_box: float) -> np.ndarray:
         """Masks (n, H, W) bool at the original size from maps (n, h, w)."""
         scale, stride = self._scale(values.shape, geometry), self._stride(values.shape, geometry)
-        if boxes is None or not self.beyond_box:
+        if boxes is None or not beyond_box:
             return resample_masks(values, boxes, geometry.original, scale, self._cut, stride)
-        reach = self.beyond_box * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        reach = beyond_box * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         wide = boxes + reach * np.float32([-1, -1, 1, 1])
         masks = resample_masks(values, wide, geometry.original, scale, self._cut, stride)
         for mask, outer, inner in zip(masks, wide, boxes, strict=True):
             connected(mask, outer, inner)
         return masks
 
-    def _raw(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+    def _raw(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Callable[[], Instances]:
         """As the PyTorch head does it: pairs of location and class, NMS, masks of the kept."""
         places, labels = np.nonzero(maps['scores'] > self.score_thr)
         scores = maps['scores'][places, labels]
@@ -292,24 +313,35 @@ class Postprocessor:
         boxes = self._to_original(boxes[kept], geometry)
         logits = mask_logits(maps['coefficients'][places], maps['prototypes'],
                              self.metadata.get('prototypes_last', False))
-        masks = self._masks(logits, boxes, geometry)
-        return Instances(boxes, labels[kept], scores[kept], masks)
+        beyond_box = self.beyond_box
 
-    def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry) -> Instances:
+        def finish() -> Instances:
+            masks = self._masks(logits, boxes, geometry, beyond_box)
+            return Instances(boxes, labels[kept], scores[kept], masks)
+
+        return finish
+
+    def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry
+                 ) -> Callable[[], Instances]:
         """Rows above the threshold; masks resampled from the input to the image."""
         dets = maps['dets']
         rows = np.flatnonzero(dets[:, 4] > max(self.score_thr, 0))
         rows = rows[np.argsort(-dets[rows, 4], kind='stable')]
-        boxes = self._to_original(dets[rows, :4], geometry)
+        dets = dets[rows]
+        boxes, labels = self._to_original(dets[:, :4], geometry), maps['labels'][rows]
         values = maps['masks'][rows].astype(np.float32)
         if self._logits:
             values = np.clip(values, 1e-7, 1 - 1e-7)
             values = np.log(values / (1 - values))
-        crop = self.metadata.get('crop_masks', True)
-        masks = self._masks(values, boxes if crop else None, geometry)
-        if not dets[rows, :4].any():
-            boxes = boxes_of(masks)  # from models that predict masks alone, such as SOLOv2
-        return Instances(boxes, maps['labels'][rows].astype(np.int64), dets[rows, 4].copy(), masks)
+        crop, beyond_box = self.metadata.get('crop_masks', True), self.beyond_box
+
+        def finish() -> Instances:
+            masks = self._masks(values, boxes if crop else None, geometry, beyond_box)
+            # Models that predict masks alone, such as SOLOv2, give no boxes.
+            return Instances(boxes if dets[:, :4].any() else boxes_of(masks),
+                             labels.astype(np.int64), dets[:, 4].copy(), masks)
+
+        return finish
 
 
 def mask_logits(coefficients: np.ndarray, prototypes: np.ndarray, last: bool) -> np.ndarray:

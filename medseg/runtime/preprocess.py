@@ -20,9 +20,14 @@ class Geometry:
     padded: tuple[int, int]
 
     def seen_at(self, side: int) -> Geometry:
-        """The same for a frame whose longer side is at most ``side``."""
+        """The same for a frame whose longer side is at most ``side``, an even number.
+
+        Both sides of a smaller frame are even, so that it can be halved.
+        """
         part = min(side / max(self.original), 1.0)
-        height, width = (max(round(part * length), 1) for length in self.original)
+        if part == 1:
+            return self
+        height, width = (2 * max(round(part * length / 2), 1) for length in self.original)
         return replace(self, original=(height, width))
 
     @property

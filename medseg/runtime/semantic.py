@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,17 @@ class AreaPostprocessor:
             outputs (Mapping[str, np.ndarray]): ``logits`` (1, K, h, w).
             geometry (Geometry): Of the image.
         """
-        logits = _resample(outputs['logits'][0], geometry)
-        masks = logits > math.log(self.threshold / (1 - self.threshold))
+        return self.begin(outputs, geometry)()
+
+    def begin(self, outputs: Mapping[str, np.ndarray], geometry: Geometry) -> Callable[[], Areas]:
+        """As :meth:`.postprocess.Postprocessor.begin`."""
+        maps, threshold = outputs['logits'][0].copy(), self.threshold
+        return lambda: self._areas(_resample(maps, geometry), threshold)
+
+    @staticmethod
+    def _areas(logits: np.ndarray, threshold: float) -> Areas:
+        """From logits (K, H, W) at the image's size."""
+        masks = logits > math.log(threshold / (1 - threshold))
         found = np.flatnonzero(masks.any((1, 2)))
         best = np.where(masks, logits, -np.inf).argmax(0).astype(np.uint8) + 1
         scores = [_sigmoid(logits[label][masks[label]]).mean() for label in found]
@@ -91,6 +100,7 @@ class SemanticSegmenter(ModelFile):
     """
 
     kinds = ('semantic',)
+    instances = False
 
     def __init__(self, path: str | Path, backend: str = 'auto', threads: int | None = None,
                  threshold: float | None = None, session: Session | None = None) -> None:

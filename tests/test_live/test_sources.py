@@ -4,9 +4,12 @@ import time
 import cv2
 import numpy as np
 import pytest
-from live_parts import ListSource, texture
+from live_parts import ListSource, texture, until
+from rtsp_server import RtspCamera
 
+from medseg.live import engine as engine_module
 from medseg.live import sources
+from medseg.live.engine import Engine
 from medseg.live.sources import SOURCES, SourceError, open_at_its_speed, open_source
 
 
@@ -96,3 +99,50 @@ def test_pace_after_a_pause(monkeypatch):
     pace.wait()
     pace.wait()
     assert clock[0] == pytest.approx(105.3)
+
+
+@pytest.mark.parametrize('text, target, live, api', [
+    ('0', 0, True, cv2.CAP_ANY), (' /dev/video12 ', 12, True, cv2.CAP_ANY),
+    ('rtsp://user:secret@cam:554/a?b=1', None, True, cv2.CAP_FFMPEG),
+    ('RTSPS://cam/a', None, True, cv2.CAP_FFMPEG), ('udp://0.0.0.0:5000', None, True,
+                                                    cv2.CAP_FFMPEG),
+    ('https://cam/a.m3u8', None, True, cv2.CAP_FFMPEG),
+    ('v4l2src device=/dev/video0 ! videoconvert ! appsink', None, True, cv2.CAP_GSTREAMER),
+    ('12', '{tmp}/12', False, cv2.CAP_FFMPEG), ('clip.mp4', '{tmp}/clip.mp4', False,
+                                                cv2.CAP_FFMPEG)])
+def test_what_opencv_is_asked_for(monkeypatch, tmp_path, text, target, live, api):
+    """Addresses and pipelines as they were written, cameras as numbers; a file of that name is no
+    camera."""
+    asked = []
+    monkeypatch.setattr(sources, '_has_gstreamer', lambda: True)
+    monkeypatch.setattr(sources, 'CaptureSource', lambda *words: asked.append(words))
+    monkeypatch.chdir(tmp_path)
+    if isinstance(target, str):
+        (tmp_path / text).write_text('a file')
+        target = text
+    open_source(text)
+    (name, given, is_live, backend, *_), = asked
+    assert (name, given, is_live) == (text.strip(), text if target is None else target, live)
+    assert backend == api
+
+
+def test_rtsp(clip, segmenter, monkeypatch):
+    """A camera by RTSP: seen, cut off, taken up again."""
+    monkeypatch.setattr(engine_module, 'RETRY_S', (0.02, 0.1))
+    heard = []
+    with RtspCamera(clip, 2) as camera:
+        engine = Engine(segmenter, camera.url, report=lambda level, text: heard.append(text))
+        engine.start()
+        try:
+            until(lambda: engine.statistics.pictures >= 3)
+            assert engine.size == (160, 120) and engine.rate == 25
+            # The texture's squares, as far as MPEG-2 leaves them.
+            assert engine.latest.frame.std() > 40
+            camera.cut()
+            until(lambda: f'{camera.url}: is back' in heard)
+            assert heard[0] == f'{camera.url}: the connection was lost; trying again'
+            seen = engine.statistics.pictures
+            until(lambda: engine.statistics.pictures >= seen + 3)
+            assert engine.state == 'live' and camera.sessions == 2
+        finally:
+            engine.stop()

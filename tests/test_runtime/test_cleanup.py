@@ -1,4 +1,5 @@
 """Masks as viewers want them."""
+import cv2
 import numpy as np
 import pytest
 from runtime_models import METADATA, constant_model, raw_outputs
@@ -6,7 +7,8 @@ from runtime_models import METADATA, constant_model, raw_outputs
 from medseg.errors import UserError
 from medseg.runtime import Segmenter
 from medseg.runtime.cleanup import CleanUp, clean, tidy
-from medseg.runtime.postprocess import Instances
+from medseg.runtime.postprocess import Instances, connected
+from medseg.runtime.preprocess import Geometry
 
 
 def test_islands_and_holes():
@@ -78,6 +80,8 @@ def test_smaller_results(tmp_path):
     assert found.boxes[0].tolist() == [16, 16, 80, 80] and found.masks.shape == (2, 128, 128)
     # Prototype columns 0 to 7 are half the picture.
     assert np.flatnonzero(found.masks[0].any(0)).tolist() == list(range(16, 64))
+    # Even sides, so that halves are whole.
+    assert Geometry((720, 1080), (427, 640), (640, 640)).seen_at(512).original == (342, 512)
     segmenter.result_side = 1000  # never larger than the image
     assert segmenter(frame).masks.shape == (2, 256, 256)
 
@@ -95,3 +99,25 @@ def test_smaller_input(tmp_path):
                            dict(METADATA, kind='raw', input_size=[64, 64]), size=(64, 64))
     with pytest.raises(UserError, match='input_scale 0.5: the model has one input size'):
         Segmenter(fixed).input_scale = 0.5
+
+
+def test_connected_keeps_what_hangs_together():
+    """Against the definition: labels of the whole box, kept where they occur in the inner box."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        noise = cv2.GaussianBlur(rng.random((40, 50), np.float32), (0, 0), 1.5)
+        mask = noise > np.quantile(noise, rng.uniform(0.3, 0.8))
+        x1, x2 = np.sort(rng.uniform(-5, 55, 2))
+        y1, y2 = np.sort(rng.uniform(-5, 45, 2))
+        inner = np.float32([x1, y1, x2, y2])
+        reach = 0.2 * np.tile(inner[2:] - inner[:2], 2) * np.float32([-1, -1, 1, 1])
+        outer = np.clip(inner + reach, 0, [50, 40, 50, 40])
+        columns, rows = np.arange(50) + 0.5, np.arange(40) + 0.5
+        mask &= ((columns > outer[0]) & (columns < outer[2]))[None]
+        mask &= ((rows > outer[1]) & (rows < outer[3]))[:, None]
+        inside = (((columns >= inner[0]) & (columns < inner[2]))[None]
+                  & ((rows >= inner[1]) & (rows < inner[3]))[:, None])
+        labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)[1]
+        wanted = mask & np.isin(labels, np.unique(labels[inside & mask]))
+        connected(mask, outer, inner)
+        assert (mask == wanted).all()

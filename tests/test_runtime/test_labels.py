@@ -1,8 +1,9 @@
 """Labels in overlays: none over another, none beyond the rim."""
+import cv2
 import numpy as np
 import pytest
 
-from medseg.runtime.labels import draw_labels, place_labels, text_size
+from medseg.runtime.labels import FONT, MARGIN, draw_labels, place_labels, text_size, write_label
 
 NAMES = ('bone', 'nerve', 'ligamentum flavum', 'adipose tissue')
 
@@ -72,3 +73,20 @@ def test_too_long_for_the_picture():
     label, = place_labels(['ligamentum flavum 0.90'], np.array([[0, 0, 60, 80]]), (100, 60))
     assert label.text.endswith('..') and label.width <= 60
     assert place_labels(['bone'], np.array([[0, 0, 60, 8]]), (8, 60)) == []
+
+
+def test_letters_are_opencvs():
+    """What is drawn once and laid over pictures looks as if it were drawn into each, to a few levels
+    of rounding."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (40, 200, 3), np.uint8)
+    mine, theirs = picture.copy(), picture.copy()
+    write_label(mine, 'nerve 3 85%', 7, 5, 0.6)
+    above = cv2.getTextSize('nerve 3 85%', FONT, 0.6, 3)[0][1] + round(4 * 0.6) + 2
+    for ink, line in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(theirs, 'nerve 3 85%', (7 + MARGIN, 5 + above), FONT, 0.6, ink, line,
+                    cv2.LINE_AA)
+    assert (mine != picture).any() and np.abs(mine.astype(int) - theirs).max() <= 4
+    corner = picture.copy()
+    write_label(corner, 'nerve', 190, 30, 0.6)  # cut off by the picture's rim
+    assert (corner[:28] == picture[:28]).all() and (corner[35:, 192:] != picture[35:, 192:]).any()

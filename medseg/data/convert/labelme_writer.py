@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 from shapely import Polygon
 
 from medseg.io import write_json
+from medseg.runtime.labelme import labelme_record
 from medseg.runtime.records import decode_mask
 
 from .geometry import mask_iou, mask_to_polygons, rasterize
 
-VERSION = '5.5.0'
 #: Tolerances in pixels at which outlines are simplified, the coarsest that keeps the mask is taken.
 TOLERANCES = (1.0, 0.7, 0.4)
 #: Least IoU of a mask with its simplified outlines.
@@ -40,27 +40,6 @@ def simple_outlines(mask: np.ndarray) -> list[np.ndarray]:
                 rasterize(simple, *mask.shape), mask) >= LEAST_IOU:
             return simple
     return rings
-
-
-def labelme_record(image_name: str, size: tuple[int, int],
-                   objects: Iterable[tuple[str, Sequence[np.ndarray], str]]) -> dict[str, Any]:
-    """Content of a LabelMe 5 file.
-
-    Args:
-        image_name: File name of the image, beside the file.
-        size: Width and height of the upright image in pixels.
-        objects: Label, rings (N, 2) and a description (may be empty) for each object. Its parts
-            share a ``group_id``; an object of one part has none.
-    """
-    shapes, groups = [], 0
-    for label, rings, text in objects:
-        groups += len(rings) > 1
-        shapes += [{'label': label, 'points': [[round(float(x), 2), round(float(y), 2)]
-                                               for x, y in ring],
-                    'group_id': groups if len(rings) > 1 else None, 'shape_type': 'polygon',
-                    'flags': {}, **({'description': text} if text else {})} for ring in rings]
-    return {'version': VERSION, 'flags': {}, 'shapes': shapes, 'imagePath': image_name,
-            'imageData': None, 'imageHeight': size[1], 'imageWidth': size[0]}
 
 
 class CorrectionFiles:

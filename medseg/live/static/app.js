@@ -145,6 +145,7 @@ function update(news) {
     if (document.activeElement !== $(key) && !busy) $(key).value = news.settings[key];
   }
   for (const key of ['labels', 'smoothing', 'tidy']) $(key).checked = news.settings[key];
+  $('smoothing').disabled = !news.instances;
   values();
   fillJobs(news.jobs);
   fillRecordings(news.recordings);
