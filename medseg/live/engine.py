@@ -318,6 +318,7 @@ class Engine:
         if segmenter.instances:
             segmenter.score_thr = settings.threshold * settings.smoothing.doubt
             segmenter.postprocess.beyond_box = settings.clean_up.beyond_box
+            segmenter.postprocess.twice = settings.clean_up.twice
         segmenter.result_side = RESULT_SIDE
         if segmenter.input_scale != self.budget.scale:
             segmenter.input_scale = self.budget.scale

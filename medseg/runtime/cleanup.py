@@ -13,6 +13,7 @@ import numpy as np
 from medseg.errors import UserError
 
 from .postprocess import Instances
+from .suppression import shown_once
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ FOR_VIEWERS = CleanUp(islands=0.0005, holes=0.0005, beyond_box=0.1, twice=0.8)
 
 def clean(found: Instances, options: CleanUp) -> Instances:
     """Apply ``islands``, ``holes`` and ``twice``; ``beyond_box`` is the post-processor's.
+
+    The post-processor can be given ``twice`` too, so that masks of what goes are not made.
 
     Args:
         found (Instances): Best first; stays as it is.
@@ -112,13 +115,4 @@ def single(masks: np.ndarray, limit: float) -> np.ndarray:
     if limit >= 1 or count < 2:
         return np.arange(count)
     # A quarter of the rows and columns tell overlaps of this size apart.
-    flat = masks[:, ::4, ::4].reshape(count, -1).astype(np.float32)
-    common, areas = flat @ flat.T, flat.sum(1)
-    kept: list[int] = []
-    for index in range(count):
-        together = common[index, kept]
-        union = areas[index] + areas[kept] - together
-        smaller = np.minimum(areas[index], areas[kept])
-        if not ((together > limit * union) | (together > limit * smaller)).any():
-            kept.append(index)
-    return np.array(kept, dtype=np.int64)
+    return shown_once(masks[:, ::4, ::4].reshape(count, -1).astype(np.float32), limit)

@@ -14,10 +14,13 @@ from .coco_results import coco_records
 from .drawing import OPACITY, draw_instances
 from .metadata import MASK_STRIDE
 from .preprocess import Geometry
+from .suppression import nms, shown_once
 
 #: Columns of a mask that are resampled at a time. The matrix of a stretch is narrow, so that
 #: large masks cost in proportion to their pixels.
 STRETCH = 128
+#: Pixels of every second row and column of prototypes by which two objects can be told to be one.
+LEAST_SEEN = 16
 
 
 @dataclass
@@ -62,35 +65,6 @@ class Instances:
         """COCO results, such as ``to_coco(image_id=3, file_name='a.png')``; see ``records.py``."""
         return coco_records(self.boxes, self.labels, self.scores, self.masks, self.class_names,
                             self.category_ids, **where)
-
-
-def nms(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
-    """Greedy non-maximum suppression within each class.
-
-    Args:
-        boxes (np.ndarray): (n, 4), by descending score.
-        labels (np.ndarray): (n,).
-        iou_threshold (float): A box goes when it overlaps a kept one of its class by more.
-        limit (int): How many to keep at most; the search ends there.
-
-    Returns:
-        np.ndarray: Indices of the kept ones, ascending.
-    """
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    alive = np.arange(len(boxes))
-    kept: list[int] = []
-    while len(alive) and len(kept) < limit:
-        best, alive = alive[0], alive[1:]
-        kept.append(int(best))
-        others = boxes[alive]
-        width = np.minimum(others[:, 2], boxes[best, 2]) - np.maximum(others[:, 0], boxes[best, 0])
-        height = np.minimum(others[:, 3], boxes[best, 3]) - np.maximum(
-            others[:, 1], boxes[best, 1])
-        common = np.maximum(width, 0) * np.maximum(height, 0)
-        # Without a division: boxes without area must not make a warning.
-        suppressed = common > iou_threshold * (area[best] + area[alive] - common)
-        alive = alive[~(suppressed & (labels[alive] == labels[best]))]
-    return np.array(kept, dtype=np.int64)
 
 
 def last_trusted(out_size: int, in_size: int, scale: float, stride: float = 1.0) -> int:
@@ -238,11 +212,14 @@ class Postprocessor:
     Attributes:
         beyond_box (float): How far masks that are cut at their boxes may go on beyond them, as a
             part of the boxes' sides; only what hangs together with the mask inside.
+        twice (float): Of two objects in one place the weaker goes, see
+            :attr:`.cleanup.CleanUp.twice`; judged on the prototypes' grid, before masks are made
+            at the image's size, which most of what many networks find is not worth.
     """
 
     def __init__(self, metadata: Mapping[str, Any], score_thr: float) -> None:
         self.metadata = metadata
-        self.beyond_box = 0.0
+        self.beyond_box, self.twice = 0.0, 1.0
         self.score_thr = score_thr
         threshold = metadata['mask_thr']
         self._logits = metadata.get('mask_resample', 'logits') == 'logits'
@@ -309,10 +286,12 @@ class Postprocessor:
         height, width = geometry.resized
         boxes = np.clip(maps['boxes'][places], 0, np.float32([width, height, width, height]))
         kept = nms(boxes, labels, self.metadata['nms_iou'], self.metadata['max_per_img'])
+        last = self.metadata.get('prototypes_last', False)
+        if self.twice < 1 and len(kept) > 1:
+            kept = kept[self._once(maps, places[kept], boxes[kept], last, geometry)]
         places = places[kept]
         boxes = self._to_original(boxes[kept], geometry)
-        logits = mask_logits(maps['coefficients'][places], maps['prototypes'],
-                             self.metadata.get('prototypes_last', False))
+        logits = mask_logits(maps['coefficients'][places], maps['prototypes'], last)
         beyond_box = self.beyond_box
 
         def finish() -> Instances:
@@ -320,6 +299,24 @@ class Postprocessor:
             return Instances(boxes, labels[kept], scores[kept], masks)
 
         return finish
+
+    def _once(self, maps: Mapping[str, np.ndarray], places: np.ndarray, boxes: np.ndarray,
+              last: bool, geometry: Geometry) -> np.ndarray:
+        """Which of the objects, best first, stay when each place is shown once: indices.
+
+        Every second prototype pixel of every second row tells; smaller objects than
+        :data:`LEAST_SEEN` of them stay for who looks closer.
+        """
+        prototypes = maps['prototypes']
+        thin = prototypes[::2, ::2] if last else np.ascontiguousarray(prototypes[:, ::2, ::2])
+        logits = mask_logits(maps['coefficients'][places], thin, last)
+        height, width = logits.shape[1:]
+        x, y = ((np.arange(n, dtype=np.float32) + 0.25) * (side / n) for n, side in
+                ((width, geometry.padded[1]), (height, geometry.padded[0])))
+        inside = ((x >= boxes[:, :1]) & (x < boxes[:, 2:3]))[:, None] \
+            & ((y >= boxes[:, 1:2]) & (y < boxes[:, 3:]))[:, :, None]
+        seen = ((logits > self._cut) & inside).reshape(len(places), -1).astype(np.float32)
+        return shown_once(seen, self.twice, LEAST_SEEN)
 
     def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry
                  ) -> Callable[[], Instances]:

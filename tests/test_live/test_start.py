@@ -15,7 +15,7 @@ def test_nothing_heavy_is_loaded(code):
     found = loaded_by(code)
     assert not found & (HEAVY | {'pandas', 'shapely', 'PIL', 'rich', 'sklearn'})
     if code == 'import medseg.live.__main__':
-        assert not found & {'cv2', 'fastapi', 'onnxruntime', 'openvino'}
+        assert not found & {'fastapi', 'uvicorn', 'onnxruntime', 'openvino'}
 
 
 def test_the_first_overlay_is_timed(model, clip, tmp_path, capsys):

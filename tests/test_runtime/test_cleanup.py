@@ -5,10 +5,11 @@ import pytest
 from runtime_models import METADATA, constant_model, raw_outputs
 
 from medseg.errors import UserError
-from medseg.runtime import Segmenter
+from medseg.runtime import Segmenter, postprocess
 from medseg.runtime.cleanup import CleanUp, clean, tidy
 from medseg.runtime.postprocess import Instances, connected
 from medseg.runtime.preprocess import Geometry
+from medseg.runtime.suppression import shown_once
 
 
 def test_islands_and_holes():
@@ -121,3 +122,32 @@ def test_connected_keeps_what_hangs_together():
         wanted = mask & np.isin(labels, np.unique(labels[inside & mask]))
         connected(mask, outer, inner)
         assert (mask == wanted).all()
+
+
+def test_what_is_shown_once_gets_no_mask(tmp_path, monkeypatch):
+    """Two bones in one place, of whose boxes NMS lets both pass, and a nerve that shares three
+    quarters with the first: with ``twice`` no mask of the second bone is made."""
+    outputs = raw_outputs()
+    outputs['boxes'][0, 1] = [0, 8, 40, 46]  # 1024 of 1520 pixels in common
+    path = constant_model(tmp_path / 'm.onnx', outputs, dict(METADATA, kind='raw'))
+    segmenter, frame = Segmenter(path), np.full((64, 64, 3), 100, np.uint8)
+    assert segmenter(frame).labels.tolist() == [1, 1, 3]
+    segmenter.postprocess.twice = 0.8
+    assert len(segmenter(frame)) == 3  # twelve pixels of the coarse grid are too few to tell
+    monkeypatch.setattr(postprocess, 'LEAST_SEEN', 8)
+    found = segmenter(frame)
+    assert found.labels.tolist() == [1, 3] and found.scores == pytest.approx([0.9, 0.7])
+    segmenter.postprocess.twice = 0.76
+    assert segmenter(frame).labels.tolist() == [1, 3]
+    segmenter.postprocess.twice = 1.0
+    assert len(segmenter(frame)) == 3
+
+
+def test_shown_once():
+    """Best first: a second one inside the first goes, as one of IoU above the limit does; pairs
+    with less to be seen than ``least`` stay."""
+    masks = np.zeros((4, 100), np.float32)
+    masks[0, :50], masks[1, :10], masks[2, 5:52], masks[3, 60:] = 1, 1, 1, 1
+    assert shown_once(masks, 0.8).tolist() == [0, 3]
+    assert shown_once(masks, 0.8, least=16).tolist() == [0, 1, 3]
+    assert shown_once(masks, 0.99).tolist() == [0, 2, 3]

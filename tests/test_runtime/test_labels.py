@@ -76,8 +76,7 @@ def test_too_long_for_the_picture():
 
 
 def test_letters_are_opencvs():
-    """What is drawn once and laid over pictures looks as if it were drawn into each, to a few levels
-    of rounding."""
+    """Drawn once and laid over a picture is as drawn into it, to a few levels of rounding."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (40, 200, 3), np.uint8)
     mine, theirs = picture.copy(), picture.copy()
