@@ -77,7 +77,7 @@ WRONG = {
     'score_thr': (-0.1, 1.1, '0', None), 'nms_iou': (-1, 2, None), 'nms_pre': (-2, 1.5, None),
     'nms_type': (3, ['nms']), 'max_per_img': (-2, 10**9, None, 'all'),
     'mask_thr': (0, 1, -1, 2, None, '0.5'), 'mask_resample': ('nearest', 3),
-    'mask_stride': (0, -4, 1.5, '4'), 'prototypes_last': (0, 1, 'yes', None)}
+    'mask_stride': (0, -4, 1.5, '4'), 'prototypes_last': (0, 1, 'yes')}
 GOOD = dict(METADATA, kind='raw', category_ids=[1, 2, 3, 4], nms_type='nms', mask_stride=4,
             prototypes_last=False)
 #: What stands where a description should.

@@ -213,8 +213,8 @@ class Postprocessor:
         beyond_box (float): How far masks that are cut at their boxes may go on beyond them, as a
             part of the boxes' sides; only what hangs together with the mask inside.
         twice (float): Of two objects in one place the weaker goes, see
-            :attr:`.cleanup.CleanUp.twice`; judged on the prototypes' grid, before masks are made
-            at the image's size, which most of what many networks find is not worth.
+            :attr:`.cleanup.CleanUp.twice`. Where it is plain already on the prototypes' grid, no
+            mask at the image's size is made; raw exports alone.
     """
 
     def __init__(self, metadata: Mapping[str, Any], score_thr: float) -> None:
@@ -305,7 +305,8 @@ class Postprocessor:
         """Which of the objects, best first, stay when each place is shown once: indices.
 
         Every second prototype pixel of every second row tells; smaller objects than
-        :data:`LEAST_SEEN` of them stay for who looks closer.
+        :data:`LEAST_SEEN` of them, and pairs that are near the limit, stay for
+        :func:`.cleanup.clean`, which looks closer.
         """
         prototypes = maps['prototypes']
         thin = prototypes[::2, ::2] if last else np.ascontiguousarray(prototypes[:, ::2, ::2])
@@ -316,7 +317,7 @@ class Postprocessor:
         inside = ((x >= boxes[:, :1]) & (x < boxes[:, 2:3]))[:, None] \
             & ((y >= boxes[:, 1:2]) & (y < boxes[:, 3:]))[:, :, None]
         seen = ((logits > self._cut) & inside).reshape(len(places), -1).astype(np.float32)
-        return shown_once(seen, self.twice, LEAST_SEEN)
+        return shown_once(seen, (1 + self.twice) / 2, LEAST_SEEN)
 
     def _end2end(self, maps: Mapping[str, np.ndarray], geometry: Geometry
                  ) -> Callable[[], Instances]:

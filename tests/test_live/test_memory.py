@@ -11,7 +11,7 @@ from medseg.live.engine import Engine
 from medseg.live.timing import Statistics
 
 #: Pictures before the first count, and between the two.
-WARM_UP, MORE = 60, 90
+WARM_UP, MORE = 60, 180
 
 
 def blocks():
