@@ -28,7 +28,7 @@ class Gate(ListSource):
     def __init__(self):
         super().__init__([])
         self.given, self.counts = 0, {}
-        self.images = [texture(seed=seed) for seed in range(5)]
+        self.images = [texture(48, 64, seed) for seed in range(5)]
 
     def read(self):
         if self.given in (WARM_UP, WARM_UP + MORE):
