@@ -284,7 +284,8 @@ def measure(args: argparse.Namespace, models: Sequence[Entry], missing: Sequence
         say(f'results of {config} are not shown: it is not among the models')
     settings = dict(size=args.size, batch=args.batch, fuse=args.fuse, rounds=args.rounds,
                     iterations=args.iterations, warm_up=args.warm_up,
-                    precisions=options.precisions, suite=args.suite)
+                    precisions=options.precisions, suite=args.suite,
+                    cfg_options=args.cfg_options or {})
     title = args.title or (TABLES[args.suite].title if args.suite else 'Benchmark')
     content = report.document(rows, session.machine, settings, title, missing, args.paper_data)
     write_text(args.out / 'report.md', report.markdown(content))

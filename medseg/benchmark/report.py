@@ -205,6 +205,9 @@ def conditions(report: dict[str, Any]) -> list[str]:
                      f'{timed["iterations"] // timed["rounds"]}, after a warm-up of {s["warm_up"]} '
                      f'each; input: {timed["images"]}. Without a checkpoint weights are random, '
                      'and then post-processing says little.')
+    if s.get('cfg_options'):
+        lines.append('Changed in every config: ' + ', '.join(
+            f'{key}={value}' for key, value in s['cfg_options'].items()) + '.')
     units = {row['accuracy']['resampled'] for row in report['rows']
              if (row.get('accuracy') or {}).get('resampled')}
     if units:

@@ -188,7 +188,8 @@ def latency(tmp_path):
     """What tools/benchmark.py writes of two models."""
     part = {'p50_ms': 12.0}
     path = tmp_path / 'report.json'
-    path.write_text(json.dumps(dict(settings={}, rows=[
+    options = {'model.test_cfg.score_thr': 0.3}
+    path.write_text(json.dumps(dict(settings=dict(cfg_options=options), rows=[
         dict(name=name, title=name, config=f'configs/{name}.py', latency=dict(fp32=dict(
             total={'p50_ms': 40.5}, preprocessing=part, network=part, postprocessing=part,
             instances=99.0))) for name in ('run', 'other')])))
@@ -205,6 +206,7 @@ def test_tool(truth, ann, tmp_path, latency, capsys):
     assert 'url(' not in page and len(Page(page).headings) == 8
     assert Page(page).pictures == ['data:image/svg+xml'] * 3 + ['data:image/jpeg'] * 2
     assert 'fp32: 40.5 ms per image' in page and '99 instances per image' in page
+    assert 'Timed with model.test_cfg.score_thr=0.3.' in page
     for word in ('classification', 'p1', 'Brightness', 'small group', 'The 2 worst images'):
         assert word in page
 
@@ -215,7 +217,7 @@ def test_two_models_side_by_side(truth, ann, tmp_path):
     path.write_text(json.dumps([{k: v for k, v in r.items() if k != 'segmentation'}
                                 for r in with_errors(truth)]))
     assert run(ann, tmp_path / 'out', good, f'A & B={path}', '--score-thr', 0.25,
-               '--resamples', 40) == 0
+               '--resamples', 15) == 0
     assert read_json(tmp_path / 'out/A_B.json')['kind'] == 'bbox'
     assert read_json(tmp_path / 'out/good.json')['worst'] == []
     assert 'Errors of A &amp; B' in (tmp_path / 'out/A_B.html').read_text()

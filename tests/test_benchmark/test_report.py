@@ -80,7 +80,11 @@ def test_document(report, tmp_path):
     assert row['own']['mask_map50'] == 60
     assert row['difference'] == {'params_m': 0.0296, 'gflops': 0.0, 'fps': 10.7,
                                  'mask_map50': -14.4, 'params_percent': 1.64}
+    changed = dict(SETTINGS, cfg_options={'model.test_cfg.score_thr': 0.3})
+    assert '- Changed in every config: model.test_cfg.score_thr=0.3.' in markdown(
+        dict(content, settings=changed))
     text = markdown(content)
+    assert 'Changed in every' not in text
     assert '| A <n>: a | 1,829,607 | 1.8 | +1.6 | 4.09 | 8.17 | 1,800,000 | 8.00 |' in text
     # The paper's count is at the paper's size, whatever ours is.
     own, theirs = text.split('## ')[1:3]
