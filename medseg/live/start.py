@@ -50,7 +50,8 @@ def first_overlay(words: Sequence[str], python: str = sys.executable) -> tuple[f
         found = re.match(r'http://(\S+)/', line)
         if found is None:
             raise UserError(f'the page did not start: {line.strip() or "nothing was said"}')
-        with connect(f'ws://{found[1]}/ws?viewer=start', max_size=None) as socket:
+        with connect(f'ws://{found[1]}/ws?viewer=start', max_size=None,
+                     proxy=None) as socket:
             while time.perf_counter() - began < PATIENCE_S:
                 if isinstance(socket.recv(timeout=PATIENCE_S), bytes):
                     return served, time.perf_counter() - began
