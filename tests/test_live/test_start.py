@@ -22,9 +22,9 @@ def test_the_first_overlay_is_timed(model, clip, tmp_path, capsys):
     page = tmp_path / 'page.md'
     page.write_text('<!-- table: live-start -->\n<!-- end of table -->\n')
     assert start.main([str(model), str(clip), '--runs', '1', '--docs', str(page)]) == 0
-    served, shown = (float(v) for v in re.search(
-        r'\| 1 \| ([\d.]+) \| ([\d.]+) \|', page.read_text()).groups())
-    assert 0 < served < shown < 60
+    served, shown, cpu = (float(v) for v in re.search(
+        r'\| 1 \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|', page.read_text()).groups())
+    assert 0 < served < shown < 60 and 0 < cpu < 60
     capsys.readouterr()
     assert start.main([str(model) + '.none', str(clip), '--runs', '1']) == 2
     assert 'error: the page did not start: error: ' in capsys.readouterr().err
