@@ -1,33 +1,11 @@
 """Whole models on unusual input: sizes, batches, empty images."""
-import numpy as np
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import PolygonMasks
-from mmengine.structures import InstanceData
+from variant_checks import collate, sample
 
 CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
            'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py',
            'configs/lmsfa/ablation/lmsfa-n_base_1xb8-300e_peld.py']
-
-
-def sample(shape, num_objects):
-    height, width = shape
-    data = DetDataSample(metainfo=dict(
-        img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0), img_id=1))
-    boxes = torch.tensor([[1.0 + i, 2.0, width * 0.6, height * 0.7] for i in range(num_objects)])
-    masks = [[np.array([b[0], b[1], b[2], b[1], b[2], b[3], b[0], b[3]])] for b in boxes.tolist()]
-    data.gt_instances = InstanceData(
-        bboxes=boxes.reshape(-1, 4), labels=torch.zeros(num_objects, dtype=torch.long),
-        masks=PolygonMasks(masks, height, width))
-    data.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4))
-    return dict(inputs=torch.randint(0, 256, (3, height, width), dtype=torch.uint8),
-                data_samples=data)
-
-
-def collate(*samples):
-    return dict(inputs=[s['inputs'] for s in samples],
-                data_samples=[s['data_samples'] for s in samples])
 
 
 @pytest.mark.parametrize('config', CONFIGS)

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from torch import nn
+from variant_checks import flatten, randomise_norms
 
 from medseg.engine.fuse import fuse_model
 from projects.lmsfa.neck.ssff import SSFF
@@ -10,21 +11,6 @@ from projects.lmsfa.units.rvb import RepDWConv
 CONFIGS = ['configs/lmsfa/lmsfa-n_1xb8-300e_peld.py',
            'configs/lmsfa/lmsfa-eq-n_1xb8-300e_peld.py',
            'configs/lmsfa/ablation/lmsfa-n_base_1xb8-300e_peld.py']
-
-
-def randomise_norms(model: nn.Module) -> None:
-    """Statistics and weights as after training, or a merge that ignores them would pass."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.1)
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-
-
-def flatten(outs) -> list[torch.Tensor]:
-    cls_scores, bbox_dists, coeffs, protos = outs[0]
-    return [*cls_scores, *bbox_dists, *coeffs, protos]
 
 
 @pytest.mark.parametrize('config', CONFIGS)

@@ -3,9 +3,8 @@ import math
 
 import pytest
 import torch
-from test_fuse_model import randomise_norms
 from torch import nn
-from variant_checks import assert_variant, count
+from variant_checks import assert_variant, count, randomise_norms
 
 from medseg.models.prototype_head import MAX_LOG_DISTANCE
 from projects.lmsfa.heads.edge_head import EdgeHead, EdgeProtoNet, LevelNormConv

@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from test_detector import collate, sample
+from variant_checks import collate, sample
 
 from medseg.engine.fuse import fuse_model
 from medseg.models.masks import valid_area

@@ -1,9 +1,8 @@
 """YOLO11-seg and YOLOv8-seg: parameters of the reference, attention by hand, fusing."""
 import pytest
 import torch
-from test_fuse_model import flatten, randomise_norms
 from torch import nn
-from variant_checks import count
+from variant_checks import count, flatten, randomise_norms
 
 from medseg.engine.fuse import fuse_model
 from medseg.models.c2f import C2f
