@@ -61,7 +61,7 @@ def polygons_area(polygons: Sequence[np.ndarray]) -> float:
         if _apart(polygons) and all(map(is_simple, polygons)):
             return sum(abs(signed_area(ring)) for ring in polygons)
         return _pictured_area(polygons)
-    return float(unary_union([make_valid(Polygon(ring)) for ring in polygons]).area)
+    return float(unary_union([_valid(ring) for ring in polygons]).area)
 
 
 def _crossings(ring: np.ndarray) -> int:
@@ -107,7 +107,15 @@ def parts_of(ring: np.ndarray) -> Polygon:
     if not is_simple(ring) and (len(ring) > MAX_TANGLE or _crossings(ring) > MAX_CROSSINGS):
         raise RecordError('too tangled', f'an outline of {len(ring)} points crosses itself too '
                           'often to work its parts out')
-    return make_valid(Polygon(ring))
+    return _valid(ring)
+
+
+def _valid(ring: np.ndarray) -> Polygon:
+    """A ring of shape (N, 2) as a valid shape, to a millionth of a pixel where it crosses itself.
+
+    GEOS fails on crossings of vertices that lie nearer together than it can tell apart.
+    """
+    return Polygon(ring) if is_simple(ring) else make_valid(Polygon(np.round(ring, 6)))
 
 
 def bounding_box(polygons: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
