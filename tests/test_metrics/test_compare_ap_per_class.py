@@ -1,7 +1,6 @@
 """The comparison tool, with and without a peer (a stand-in here; the real one is not installed)."""
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -48,17 +47,23 @@ def tool():
     return module
 
 
-def with_peer(folder, precision, args):
-    package = folder / 'peer' / 'ultralytics'
-    for name, text in (('__init__', "__version__ = '0.0.0'"), ('utils/__init__', ''),
-                       ('utils/metrics', f'PRECISION = {precision}\n{PEER_METRICS}'),
-                       ('engine/__init__', ''), ('engine/validator', PEER_VALIDATOR)):
-        path = package / f'{name}.py'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    code = (f'import runpy, sys; sys.path.insert(0, {str(folder / "peer")!r}); '
-            f'sys.argv = {[str(TOOL), *args]!r}; runpy.run_path(sys.argv[0], run_name="__main__")')
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def with_peer(tool, files, tmp_path, monkeypatch, capsys):
+    """Factory: exit code and output beside a peer whose precision is given."""
+    def run(precision):
+        package = tmp_path / 'peer' / 'ultralytics'
+        for name, text in (('__init__', "__version__ = '0.0.0'"), ('utils/__init__', ''),
+                           ('utils/metrics', f'PRECISION = {precision}\n{PEER_METRICS}'),
+                           ('engine/__init__', ''), ('engine/validator', PEER_VALIDATOR)):
+            path = package / f'{name}.py'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        monkeypatch.syspath_prepend(tmp_path / 'peer')
+        return tool.main(files), capsys.readouterr().out
+
+    yield run
+    for name in [name for name in sys.modules if name.split('.')[0] == 'ultralytics']:
+        del sys.modules[name]
 
 
 def test_without_the_peer(tool, files, monkeypatch, capsys):
@@ -69,17 +74,15 @@ def test_without_the_peer(tool, files, monkeypatch, capsys):
     assert 'precision    1.000000' in printed
 
 
-def test_agreement(files, tmp_path):
-    done = with_peer(tmp_path, 1.0, files)
-    assert done.returncode == 0, done.stderr
-    assert 'ultralytics 0.0.0' in done.stdout
-    assert 'AGREE: precision, recall, yolo_mAP_50' in done.stdout
+def test_agreement(with_peer):
+    code, printed = with_peer(1.0)
+    assert code == 0 and 'ultralytics 0.0.0' in printed
+    assert 'AGREE: precision, recall, yolo_mAP_50' in printed
 
 
-def test_disagreement(files, tmp_path):
-    done = with_peer(tmp_path, 0.9, files)
-    assert done.returncode == 1, done.stderr
-    assert 'DIFFER' in done.stdout and '+0.100000' in done.stdout
+def test_disagreement(with_peer):
+    code, printed = with_peer(0.9)
+    assert code == 1 and 'DIFFER' in printed and '+0.100000' in printed
 
 
 def test_wrong_file_is_named(tool, files):
