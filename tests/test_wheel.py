@@ -137,6 +137,8 @@ def test_live_in_a_fresh_environment(wheel, tmp_path):
     run(python, '-m', 'medseg.live', model, tmp_path / 'c.mp4', '--no-page', '--every-frame',
         '--record', tmp_path / 'r.mp4', cwd=tmp_path, env=env)
     assert len(list(VideoReader(tmp_path / 'r.mp4'))) == 10
+    assert '| 1 |' in run(python, '-m', 'medseg.live.start', model, tmp_path / 'c.mp4',
+                          '--runs', '1', cwd=tmp_path, env=env)
     for module in ('benchmark', 'stability'):
         assert 'usage' in run(python, '-m', f'medseg.live.{module}', '--help', cwd=tmp_path,
                               env=env)
