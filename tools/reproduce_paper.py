@@ -75,11 +75,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def described(root: Path) -> tuple[int, str]:
-    """Training images, and what the set holds in a line.
+def described(root: Path) -> tuple[list[Path], str]:
+    """Files of the training images, and what the set holds in a line.
 
     Raises:
-        UserError: A part of the split is missing.
+        UserError: A part of the split, or an image, is missing.
     """
     parts = {}
     for subset in ('train', 'val', 'test'):
@@ -91,7 +91,11 @@ def described(root: Path) -> tuple[int, str]:
     images, instances = (sum(len(part[key]) for part in parts.values())
                          for key in ('images', 'annotations'))
     sizes = ' / '.join(str(len(part['images'])) for part in parts.values())
-    return len(parts['train']['images']), (
+    files = [root / 'images' / image['file_name'] for image in parts['train']['images']]
+    absent = next((path for path in files if not path.is_file()), None)
+    if absent is not None:
+        raise UserError(f'{absent}: no such image; the annotation files name it')
+    return files, (
         f'{root.name}: {images} images ({sizes}), {instances} instances (the paper: 610 images, '
         '490 / 60 / 60, 1677 instances)')
 
@@ -113,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     compat.setup()
     tables = reproduction.chosen(args.tables)
     configs = reproduction.needed_configs(tables, args.only)
-    images, text = described(args.data_root)
+    files, text = described(args.data_root)
     example = load_config(str(shipped_root() / configs[0]))
     epochs, size = args.budget or example.train_cfg.max_epochs, args.size or 640
     say(f'{len(configs)} configs, {len(args.seeds)} seeds, {epochs} epochs at {size}x{size}; '
@@ -124,8 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     finished = [run for run in read_json(results)['runs']
                 if run['seed'] in args.seeds] if results.is_file() else []
     minutes = reproduction.estimate(
-        gflops, images, epochs, len(args.seeds),
-        reproduction.step_rate(str(pick_device(args.device)), size), finished)
+        gflops, len(files), epochs, len(args.seeds),
+        reproduction.step_rate(str(pick_device(args.device)), size),
+        reproduction.load_seconds(files), args.num_workers, finished)
     plan = reproduction.plan_table(gflops, minutes)
     print(plan)
     say(f'estimated training: {reproduction.duration(sum(minutes.values()) / args.jobs)} with '

@@ -20,17 +20,23 @@ def test_every_row_is_trained_once():
 
 def test_estimate_by_hand():
     gflops = {'x/a.py': 10.0, 'x/b.py': 30.0}
-    # 3 passes with 1.4 times the work: 42 GFLOP per image, 100 images, 2 epochs, 10 GFLOP/s
+    # 20 s to start; 3 passes with 1.4 times the work, 42 GFLOP per image; 100 images, 2 epochs
     first = reproduction.estimate(gflops, 100, 2, 1, rate=10)
-    assert first == pytest.approx({'x/a.py': 14, 'x/b.py': 42})
-    # a took 5 minutes: b is three times the work; of two seeds of a one is left
-    runs = [dict(status='finished', config='y/a.py', train_minutes=5.0),
+    assert first == pytest.approx({'x/a.py': (20 + 840) / 60, 'x/b.py': (20 + 2520) / 60})
+    # a mosaic reads four images of 3 s: 12 s each, beside the 4.2 s or in two processes
+    assert reproduction.estimate(gflops, 100, 2, 1, 10, 3)['x/a.py'] == pytest.approx(
+        (20 + 200 * 16.2) / 60)
+    assert reproduction.estimate(gflops, 100, 2, 1, 10, 3, 2)['x/a.py'] == pytest.approx(
+        (20 + 200 * 6) / 60)
+    # a took half as long as expected: so will b; of two seeds of a one is left
+    runs = [dict(status='finished', config='y/a.py', train_minutes=first['x/a.py'] / 2),
             dict(status='failed', config='y/b.py', train_minutes=1.0)]
-    found = reproduction.estimate(gflops, 100, 2, 1, 10, runs)
-    assert found == pytest.approx({'x/a.py': 0, 'x/b.py': 15})
-    assert reproduction.estimate(gflops, 100, 2, 2, 10, runs)['x/a.py'] == pytest.approx(5)
-    assert [reproduction.duration(m) for m in (42, 150, 9 * 24 * 60)] == [
-        '42 min', '2.5 h', '9.0 days']
+    found = reproduction.estimate(gflops, 100, 2, 1, 10, finished=runs)
+    assert found == pytest.approx({'x/a.py': 0, 'x/b.py': first['x/b.py'] / 2})
+    again = reproduction.estimate(gflops, 100, 2, 2, 10, finished=runs)
+    assert again['x/a.py'] == pytest.approx(first['x/a.py'] / 2)
+    assert [reproduction.duration(m) for m in (0.2, 42, 150, 9 * 24 * 60)] == [
+        '< 1 min', '42 min', '2.5 h', '9.0 days']
 
 
 def test_ours_beside_the_papers():
@@ -53,7 +59,7 @@ def test_plan_and_the_calls_of_the_benchmark(tmp_path, monkeypatch, capsys, erro
     monkeypatch.setattr(tool, 'benchmark', None)  # a dry run starts nothing
     assert tool.main([*words, '--dry-run']) == 0
     out_text = capsys.readouterr()
-    assert f'| {base} | 0.1 | 0 min |' in out_text.out
+    assert f'| {base} | 0.1 | < 1 min |' in out_text.out
     assert '12 images (4 / 4 / 4), 36 instances (the paper: 610' in out_text.err
     calls = []
 

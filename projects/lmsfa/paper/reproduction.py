@@ -18,6 +18,7 @@ from medseg.engine.building import build_model
 from medseg.errors import UserError
 from medseg.io import read_json, write_json
 from medseg.paths import shipped_root
+from medseg.runtime.images import read_image
 from medseg.tables import markdown
 
 from .tables import PAPER_TABLES
@@ -26,6 +27,8 @@ from .tables import PAPER_TABLES
 _PASSES = 3
 #: Loading, losses and assignment on top of the network, as seen on two cores.
 _OVERHEAD = 1.4
+#: Images that a mosaic reads, seconds to start a training, images that are read to time it.
+_MOSAIC, _START, _SAMPLE = 4, 20, 5
 
 
 @dataclass(frozen=True)
@@ -112,30 +115,48 @@ def step_rate(device: str, size: int, batch: int = 2) -> float:
     return _PASSES * forward / min(seconds)
 
 
+def load_seconds(images: Sequence[Path]) -> float:
+    """Seconds to read and decode an image, timed on the first few."""
+    start = time.perf_counter()
+    for path in images[:_SAMPLE]:
+        read_image(path)
+    return (time.perf_counter() - start) / max(1, len(images[:_SAMPLE]))
+
+
 def estimate(gflops: Mapping[str, float], images: int, epochs: int, seeds: int, rate: float,
-             finished: Sequence[Mapping[str, Any]] = ()) -> dict[str, float]:
+             load: float = 0.0, workers: int = 0, finished: Sequence[Mapping[str, Any]] = ()
+             ) -> dict[str, float]:
     """Minutes of training by config; 0 where every seed is done.
 
     Args:
         gflops (Mapping): Of one image, by config.
         images, epochs, seeds (int): Of each training.
-        rate (float): GFLOPs per second; used until a training here tells better.
-        finished (Sequence): Runs of ``results.json``: their minutes calibrate the rest.
+        rate (float): GFLOPs per second.
+        load (float): Seconds to read an image, of which a mosaic takes four.
+        workers (int): Processes that read meanwhile; 0: the training reads itself.
+        finished (Sequence): Runs of ``results.json`` with the same settings: the sum of their
+            minutes by that of their estimates scales the others.
     """
     done: dict[str, list[float]] = {}
     for run in finished:
         if run['status'] == 'finished':
             done.setdefault(Path(run['config']).name, []).append(run['train_minutes'])
-    work = {config: _PASSES * _OVERHEAD * g * images * epochs for config, g in gflops.items()}
-    known = [(work[config], statistics.fmean(done[Path(config).name])) for config in work
+    expected = {}
+    for config, value in gflops.items():
+        compute, reading = _PASSES * _OVERHEAD * value / rate, _MOSAIC * load
+        each = max(compute, reading / workers) if workers else compute + reading
+        expected[config] = (_START + images * epochs * each) / 60
+    known = [(expected[config], statistics.fmean(done[Path(config).name])) for config in expected
              if Path(config).name in done]
-    per_unit = sum(m for _, m in known) / sum(w for w, _ in known) if known else 1 / rate / 60
-    return {config: amount * per_unit * max(0, seeds - len(done.get(Path(config).name, ())))
-            for config, amount in work.items()}
+    scale = sum(m for _, m in known) / sum(e for e, _ in known) if known else 1.0
+    return {config: minutes * scale * max(0, seeds - len(done.get(Path(config).name, ())))
+            for config, minutes in expected.items()}
 
 
 def duration(minutes: float) -> str:
     """Minutes as people say them."""
+    if minutes < 1:
+        return '< 1 min'
     if minutes < 90:
         return f'{minutes:.0f} min'
     return f'{minutes / 60:.1f} h' if minutes < 72 * 60 else f'{minutes / 60 / 24:.1f} days'
