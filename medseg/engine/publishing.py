@@ -19,7 +19,7 @@ from medseg.io import read_json
 from medseg.tables import markdown
 
 from .checkpoint import FUSED_KEY, save_checkpoint, weights_of
-from .checkpoint_file import CheckpointError
+from .checkpoint_file import CheckpointError, read_checkpoint
 
 #: Bytes of one published file, and of all of them: a repository is cloned with them.
 MOST_BYTES, MOST_BYTES_IN_ALL = 3_000_000, 10_000_000
@@ -167,7 +167,7 @@ def card(weights: Path, about: Mapping[str, str]) -> str:
     Raises:
         UserError: The JSON is missing or holds no figures.
     """
-    content = torch.load(weights, map_location='cpu', weights_only=True)
+    content = read_checkpoint(weights)
     report = read_json(weights.with_suffix('.json'))
     meta, state = content['meta'], content['state_dict']
     kinds = sorted({str(value.dtype).removeprefix('torch.') for value in state.values()})

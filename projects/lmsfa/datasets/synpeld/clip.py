@@ -83,7 +83,7 @@ class Clip:
     def __init__(self, seed: int, patient: int = 1, frame: int = 3,
                  size: tuple[int, int] = (1080, 720), motion: float = 1.0) -> None:
         cv2.setNumThreads(1)
-        plans, self._style, self._textures = _patient(seed, patient, 10)
+        plans, self._style, self._textures = _patient(seed, patient, 10, None)
         self._key, self._motion = (seed, patient, frame), motion
         self._field = image_field(size, self._style)
         self.scene = draw_scene(seed, plans[frame - 1], self._style, size)
