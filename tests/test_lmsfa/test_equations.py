@@ -1,11 +1,10 @@
 """The mathematics of the equation wiring (Eq. 2-3, 8-21)."""
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
+from tool_runs import load_tool
 from torch import nn
 
 from projects.lmsfa.equations.aligner import Blur
@@ -127,6 +126,6 @@ def test_gradcheck(build):
 
 def test_budget(tmp_path):
     out = tmp_path / 'c.json'
-    subprocess.run([sys.executable, 'tools/complexity.py', CONFIG, '--json', out], check=True)
+    assert load_tool('tools/complexity.py').main([CONFIG, '--json', str(out)]) == 0
     row, = json.loads(out.read_text())
     assert row['parameters'] <= 1.8e6 and row['flops'] <= 8.8e9

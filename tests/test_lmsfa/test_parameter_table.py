@@ -1,9 +1,8 @@
 """Parameters and FLOPs of the eight ablation rows against the design's table."""
 import json
-import subprocess
-import sys
 
 import pytest
+from tool_runs import load_tool
 
 ABLATION = 'configs/lmsfa/ablation/lmsfa-n_{}_1xb8-300e_peld.py'
 # Parameters (without the three box scales of LMSH) and convolution FLOPs in G, 640x640.
@@ -22,8 +21,7 @@ ROWS = {
 @pytest.fixture(scope='module')
 def table(tmp_path_factory):
     out = tmp_path_factory.mktemp('complexity') / 'table.json'
-    subprocess.run([sys.executable, 'tools/complexity.py', *ROWS, '--size', '640', '--json',
-                    str(out)], check=True)
+    assert load_tool('tools/complexity.py').main([*ROWS, '--size', '640', '--json', str(out)]) == 0
     return {row['config']: row for row in json.loads(out.read_text())}
 
 
