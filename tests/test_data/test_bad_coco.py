@@ -130,7 +130,7 @@ def test_outlines_without_end_cost_little(folder):
               'from medseg.data.coco_rules import find_faults; from medseg.io import read_json;'
               'print(sorted({fault.kind for fault in find_faults(read_json(sys.argv[1]))}))')
     result = subprocess.run([sys.executable, '-c', script, str(path)], capture_output=True,
-                            text=True, timeout=120)
+                            text=True, timeout=30)
     assert result.stdout.strip() == "['outside the image']", result.stderr
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 << 20
 

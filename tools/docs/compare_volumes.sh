@@ -39,7 +39,8 @@ done
 # run NAME: train NAME to the end and test its last epoch, unless that is done.
 run() {
     local config
-    config=$(ls $base/"$1".py $base/*/"$1".py 2>/dev/null | head -1)
+    config=$(find $base -name "$1.py")
+    [ -n "$config" ] || { echo "$1: no such config in $base" >&2; exit 1; }
     local work=$OUT/$1
     [ -e "$work/test.volumes.json" ] && return
     [ $trains = 1 ] || return 0
@@ -59,6 +60,10 @@ table() {
             runs+=(--run "${pair%%=*}=$OUT/${pair#*=}/test.volumes.json")
         fi
     done
+    if [ "${#runs[@]}" -lt 4 ]; then
+        echo "$name: fewer than two networks are finished; its table stays as it is" >&2
+        return
+    fi
     "$PY" tools/analysis_tools/compare_volumes.py "${runs[@]}" --reference "${1%%=*}" \
         --json "$OUT/$name.json" --docs docs/lightmedseg.md --table "$name"
 }
