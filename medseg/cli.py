@@ -1,4 +1,5 @@
 """What the command-line tools share: configs, early checks of input, errors without tracebacks."""
+import argparse
 import difflib
 import functools
 import logging
@@ -46,6 +47,18 @@ def reports_user_errors(main: Callable[..., int]) -> Callable[..., int]:
         return 2
 
     return wrapped
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--docs`` and ``--table``: the place in a document that a tool's table goes to."""
+    parser.add_argument('--docs', type=Path, help='write the table into this document')
+    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+
+
+def check_table_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with a usage error unless :func:`add_table_options`' two are given together."""
+    if bool(args.docs) != bool(args.table):
+        parser.error('--docs and --table belong together')
 
 
 def run_tool(*command: str | Path) -> None:

@@ -23,7 +23,7 @@ from rich.progress import Progress
 
 from medseg.benchmark import robustness, robustness_page
 from medseg.benchmark.model_lists import pair_up
-from medseg.cli import load_config, reports_user_errors
+from medseg.cli import add_table_options, check_table_options, load_config, reports_user_errors
 from medseg.data.coco_file import annotation_mask, image_folder
 from medseg.data.corruptions import SEVERITIES, SUITES
 from medseg.data.generated_folder import claim
@@ -64,11 +64,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--resamples', type=int, default=200,
                         help='bootstrap draws (default: %(default)s)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     return args
 
 

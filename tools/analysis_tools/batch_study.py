@@ -21,7 +21,7 @@ from pathlib import Path
 from medseg.benchmark.accuracy import tested_runs
 from medseg.benchmark.plots import batch_curves
 from medseg.benchmark.references import TABLES
-from medseg.cli import reports_user_errors
+from medseg.cli import add_table_options, check_table_options, reports_user_errors
 from medseg.errors import UserError
 from medseg.io import read_json, write_json, write_text
 from medseg.tables import fill, markdown
@@ -45,11 +45,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help='default: %(default)s')
     parser.add_argument('--plot', type=Path, metavar='FILE.svg')
     parser.add_argument('--json', type=Path, help='write everything to this file')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     return args
 
 

@@ -32,7 +32,7 @@ from medseg.benchmark.significance import (
     significance,
     significance_table,
 )
-from medseg.cli import reports_user_errors
+from medseg.cli import add_table_options, check_table_options, reports_user_errors
 from medseg.data.coco_file import image_folder
 from medseg.data.image_types import image_types
 from medseg.errors import UserError
@@ -74,11 +74,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--resamples', type=int, default=RESAMPLES,
                         help=f'bootstrap draws (default: {RESAMPLES})')
     parser.add_argument('--json', type=Path, help='write everything to this file')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     if args.test is not None and not args.reference:
         parser.error('--test needs --reference: the model to compare with')
     if args.permutations < 1:

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from medseg.cli import reports_user_errors
+from medseg.cli import add_table_options, check_table_options, reports_user_errors
 from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.metrics.bootstrap import RESAMPLES
@@ -33,11 +33,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--resamples', type=int, default=RESAMPLES,
                         help=f'bootstrap draws (default: {RESAMPLES})')
     parser.add_argument('--json', type=Path, help='write everything to this file')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     return args
 
 

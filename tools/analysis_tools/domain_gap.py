@@ -21,7 +21,7 @@ import torch
 
 from medseg.benchmark.domain_gap import gap_table, gaps, predict
 from medseg.benchmark.paired_comparison import trained_runs
-from medseg.cli import reports_user_errors
+from medseg.cli import add_table_options, check_table_options, reports_user_errors
 from medseg.data.coco_file import image_folder
 from medseg.engine import compat
 from medseg.errors import UserError
@@ -43,11 +43,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--resamples', type=int, default=RESAMPLES,
                         help='bootstrap draws (default: %(default)s)')
     parser.add_argument('--json', type=Path, help='write everything to this file')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     return args
 
 

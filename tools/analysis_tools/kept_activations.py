@@ -15,7 +15,7 @@ from mmengine.config import DictAction
 from mmengine.utils import import_modules_from_strings
 
 from medseg.benchmark.kept_activations import kept_memory
-from medseg.cli import load_config, reports_user_errors
+from medseg.cli import add_table_options, check_table_options, load_config, reports_user_errors
 from medseg.engine import compat
 from medseg.tables import fill, markdown
 
@@ -34,11 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of every config, such as '
                         'model.backbone.with_cp=True')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     if min(args.size, *args.batch) < 1:
         parser.error('--size and --batch: positive numbers')
     compat.setup()

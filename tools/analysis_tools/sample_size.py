@@ -23,7 +23,7 @@ from scipy import stats
 
 from medseg.benchmark.paired_comparison import FIGURES
 from medseg.benchmark.plots import power_curves
-from medseg.cli import reports_user_errors
+from medseg.cli import add_table_options, check_table_options, reports_user_errors
 from medseg.errors import UserError
 from medseg.io import read_json, write_json, write_text
 from medseg.metrics.instance_matches import match, read_truth
@@ -70,8 +70,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the simulation (default: 0)')
     parser.add_argument('--plot', type=Path, metavar='FILE.svg', help='power against patients')
     parser.add_argument('--json', type=Path, help='write everything to this file')
-    parser.add_argument('--docs', type=Path, help='write the table into this document')
-    parser.add_argument('--table', metavar='NAME', help='with --docs: name of the table')
+    add_table_options(parser)
     args = parser.parse_args(argv)
     if sum(map(bool, (args.run, args.values, args.sd is not None))) != 1:
         parser.error('give the spread once: two --run with --ann, or --values, or --sd')
@@ -83,8 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--power and --level lie between 0 and 1')
     if min(args.patients) < 2 or min(args.difference) <= 0:
         parser.error('--patients must be at least 2, --difference above 0')
-    if bool(args.docs) != bool(args.table):
-        parser.error('--docs and --table belong together')
+    check_table_options(parser, args)
     return args
 
 
