@@ -16,11 +16,8 @@ from medseg.cli import add_table_options, check_table_options, reports_user_erro
 from medseg.errors import UserError
 from medseg.io import write_json
 from medseg.metrics.bootstrap import RESAMPLES
-from medseg.paths import make_projects_importable
 from medseg.tables import fill, require_place
-
-make_projects_importable()
-from projects.lightmedseg.volume_comparison import compare_volumes, comparison_table  # noqa: E402
+from projects.lightmedseg.volume_comparison import compare_volumes, comparison_table
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
